@@ -1,0 +1,7 @@
+"""Cycle-accurate simulation of the emitted RTL under Verilator, compared with the reference simulator bit for bit."""
+
+from hwqnn.cosim.build import Simulator, build
+from hwqnn.cosim.compare import Comparison, Mismatch, compare
+from hwqnn.cosim.run import Trace, run
+
+__all__ = ["Comparison", "Mismatch", "Simulator", "Trace", "build", "compare", "run"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hwqnn.errors import GraphError
@@ -59,7 +59,7 @@ class Graph:
     def consumers(self, name: str) -> tuple[Op, ...]:
         return tuple(op for op in self.ops if name in op.inputs)
 
-    def replace(self, changed: dict[str, Iterable[Op]], output: str | None = None, meaning: tuple[Piece, ...] | None = None) -> Graph:
+    def replace(self, changed: Mapping[str, Sequence[Op]], output: str | None = None, meaning: tuple[Piece, ...] | None = None) -> Graph:
         """A new graph in which each op named in `changed` gives way to the ops listed for it (none deletes it)."""
         ops = tuple(new for op in self.ops for new in changed.get(op.name, (op,)))
         return Graph(self.name, ops, output or self.output, self.meaning if meaning is None else meaning)

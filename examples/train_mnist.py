@@ -1,0 +1,93 @@
+"""Trains a built-in model on MNIST: python examples/train_mnist.py --model tfc-w1a1 -o tfc.safetensors
+
+Straight-through estimator, Adam with the learning rate falling to zero on a cosine, squared hinge loss. A scalar batch norm
+scales the class scores in training only: one positive factor and one offset for all classes cannot change which is greatest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+os.environ.setdefault("BREVITAS_JIT", "0")
+
+import torch
+from torch import nn
+
+from hwqnn import data, zoo
+from hwqnn.data.dataset import Dataset
+from hwqnn.errors import HwqnnError
+from hwqnn.zoo import weights
+
+
+def main() -> None:
+    args = arguments()
+    try:
+        train(args)
+    except HwqnnError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("\nstopped; nothing written")
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", choices=zoo.MODELS, default="tfc-w1a1")
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--batch", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--data", default="mnist", help="'mnist' or a folder of IDX files (default: %(default)s)")
+    parser.add_argument("-o", "--output", type=Path, help="where to write the weights (default: MODEL.safetensors)")
+    return parser.parse_args()
+
+
+def train(args: argparse.Namespace) -> None:
+    torch.manual_seed(args.seed)
+    torch.set_num_threads(args.threads)
+    x, y = tensors(data.load(args.data, "train"))
+    test_x, test_y = tensors(data.load(args.data, "test"))
+    model = zoo.MODELS[args.model].factory()
+    scale = nn.BatchNorm1d(1)
+    adam = torch.optim.Adam([*model.parameters(), *scale.parameters()], lr=0.01)
+    steps = len(x) // args.batch
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(adam, args.epochs * steps)
+    for epoch in range(args.epochs):
+        start, total = time.perf_counter(), 0.0
+        model.train()
+        for batch in torch.randperm(len(x))[: steps * args.batch].view(steps, args.batch):
+            scores = model(x[batch])
+            scaled = scale(scores.reshape(-1, 1)).reshape(scores.shape)
+            target = 2.0 * nn.functional.one_hot(y[batch], scores.shape[1]) - 1
+            loss = (1 - target * scaled).clamp(min=0).square().mean()
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+            cosine.step()
+            total += loss.item()
+        accuracy = evaluate(model, test_x, test_y)
+        print(f"epoch {epoch + 1:2}/{args.epochs}  loss {total / steps:.4f}  test {accuracy:.2%}  {time.perf_counter() - start:.1f} s", flush=True)
+    if scale.weight.item() <= 0:
+        sys.exit("error: training turned the scalar norm's factor negative, so the scores mean nothing without it; try another --seed")
+    output = args.output or Path(f"{args.model}.safetensors")
+    weights.save(model, output)
+    model.load_state_dict(weights.load(output))
+    print(f"{output}: {output.stat().st_size:,} bytes, test {evaluate(model, test_x, test_y):.2%} as packed")
+
+
+def tensors(dataset: Dataset) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.from_numpy(dataset.real()).flatten(1), torch.from_numpy(dataset.y)
+
+
+def evaluate(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> float:
+    """The share of images whose greatest score is their label's."""
+    model.eval()
+    with torch.inference_mode():
+        return (torch.cat([model(part).argmax(1) for part in x.split(1000)]) == y).float().mean().item()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""Compiles emitted RTL and the C++ harness into a simulator with Verilator; cached by content.
+
+ROM contents are read when the simulator runs, so a retrained network of the same shape needs no new build.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from hwqnn.emit import Emitted
+from hwqnn.errors import ToolError
+from hwqnn.paths import SIM, cache_dir
+from hwqnn.tools import cxx_compiler, verilator_binary, verilator_environment
+
+_FLAGS = ("--cc", "--exe", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-timing", "--assert", "-Wall", "-Wno-fatal", "--prefix", "Vtop")
+_MAKE = ("OPT_FAST=-O2", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1")
+
+
+@dataclass(frozen=True)
+class Simulator:
+    """A compiled model of one accelerator."""
+
+    binary: Path
+    cached: bool
+
+
+def build(emitted: Emitted, *, trace: bool = False, jobs: int = 2) -> Simulator:
+    """The simulator of `emitted`, from the cache when nothing that it depends on changed.
+
+    Args:
+        trace: with FST waveforms (slower).
+        jobs: C++ compilations at a time.
+    Raises:
+        ToolError: Verilator or the compiler is missing or refuses the RTL; the message holds its first error.
+    """
+    binary, compiler = verilator_binary(), cxx_compiler()
+    probes = probe_header(emitted)
+    flags = [*_FLAGS, *(["--trace-fst"] if trace else [])]
+    digest = hashlib.sha256()
+    version = subprocess.run([str(binary), "--version"], capture_output=True, text=True, check=False, env=verilator_environment()).stdout
+    texts = (p.name + p.read_text() for p in (*emitted.sources, SIM / "harness.cpp"))
+    for text in (version, compiler, *flags, *_MAKE, emitted.top, probes, *texts):
+        digest.update(text.encode() + b"\0")
+    target = cache_dir("cosim") / digest.hexdigest()[:32]
+    if target.is_file():
+        return Simulator(target, cached=True)
+    with tempfile.TemporaryDirectory(prefix="hwqnn-cosim-") as work:
+        (Path(work) / "probes.h").write_text(probes)
+        sources = [str(p.resolve()) for p in emitted.sources]
+        include = ["-CFLAGS", f"-I{work} -std=c++17"]
+        command = [str(binary), *flags, "--top-module", emitted.top, "--Mdir", work, *include, *sources, str(SIM / "harness.cpp")]
+        _run(command, work, "Verilator", "%Error")
+        _run(["make", "-s", f"-j{jobs}", "-f", "Vtop.mk", f"CXX={compiler}", f"LINK={compiler}", *_MAKE, "Vtop"], work, "the C++ compiler", "error:")
+        # beside, then renamed: a second build at the same time, or an interrupt, leaves no half-written file
+        partial = target.with_name(f"{target.name}.{os.getpid()}")
+        shutil.copy2(Path(work) / "Vtop", partial)
+        partial.replace(target)
+    return Simulator(target, cached=False)
+
+
+def _run(command: list[str], work: str, who: str, marker: str) -> None:
+    try:
+        done = subprocess.run(command, cwd=work, env=verilator_environment(), capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise ToolError(f"{command[0]} is missing: `hwqnn doctor` says what to install") from error
+    if done.returncode != 0:
+        lines = (done.stderr + done.stdout).splitlines()
+        first = next((line for line in lines if marker in line), lines[-1] if lines else "no message")
+        raise ToolError(f"{who} failed on the emitted RTL: {first.replace(work + '/', '').strip()}")
+
+
+def probe_header(emitted: Emitted) -> str:
+    """C++ that tells the harness where each probed stream lies in Verilator's model of the RTL."""
+    probes = [n for n in emitted.nodes if n.node.edge is not None]
+    calls = []
+    for number, n in enumerate(probes):
+        tvalid, tready, tdata = (f"{emitted.top}__DOT__{n.signal}_{wire}" for wire in ("tvalid", "tready", "tdata"))
+        calls.append(f"    PROBE({number}, {tvalid}, {tready}, {tdata}, {-(-n.node.block.beat_out.bits // 8)})")
+    return "\n".join(
+        [
+            '#include "Vtop.h"',
+            '#include "Vtop___024root.h"',
+            "#define TOP Vtop",
+            f"#define IN_BYTES {emitted.input_bytes}",
+            f"#define PROBES {len(probes)}",
+            "#define ALL_PROBES \\\n" + " \\\n".join(calls),
+            "",
+        ]
+    )

@@ -1,0 +1,52 @@
+"""Compares what the RTL's blocks sent with the reference simulator, bit for bit, and says where they first differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hwqnn.cosim.run import Trace
+from hwqnn.dataflow.design import Design
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """One wrong value: the earliest block in the chain that differs, its first image, its first channel."""
+
+    image: int
+    layer: str
+    block: str
+    channel: int
+    expected: int
+    got: int
+
+    def __str__(self) -> str:
+        return f"image {self.image}, layer '{self.layer}' ({self.block}), channel {self.channel}: expected {self.expected}, the RTL gave {self.got}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Over all blocks: bits compared, images with a wrong value anywhere, and the first wrong value."""
+
+    bits: int
+    mismatches: int
+    first: Mismatch | None
+
+
+def compare(design: Design, trace: Trace, expected: dict[str, np.ndarray]) -> Comparison:
+    """Compares every probed stream with `expected` (op name -> integers, (frames, ...)). A value that never came counts as a mismatch."""
+    bits = mismatches = 0
+    first = None
+    for node in design.nodes:
+        if node.edge is None:
+            continue
+        want = expected[node.edge].reshape(len(expected[node.edge]), -1)
+        got = trace.streams[node.edge][: len(want)]
+        bits += want.size * node.block.beat_out.type.bits
+        wrong = np.argwhere(want[: len(got)] != got)
+        mismatches += len(wrong) + (want.size - got.size)
+        if first is None and len(wrong):
+            image, channel = (int(v) for v in wrong[0])
+            first = Mismatch(image, node.layer, node.block.module, channel, int(want[image, channel]), int(got[image, channel]))
+    return Comparison(bits, mismatches, first)

@@ -1,0 +1,146 @@
+"""Runs frames through the simulator, several processes at a time, and decodes what every block sent."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hwqnn.cosim.build import Simulator
+from hwqnn.dataflow.pack import code, decode, from_bytes, to_bytes
+from hwqnn.emit import Emitted
+from hwqnn.errors import CheckError, ToolError
+
+_LEAST_FRAMES = 64
+"""A process of its own pays off from so many frames on."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """What the RTL did.
+
+    Attributes:
+        streams: op name -> int64 (frames, elements): what the block that computes this op sent.
+        stamps: per process, int64 (its frames,): the cycle of each frame's last output; cycle 0 is the first input transfer.
+        finished: frames that came out. Fewer than asked for: the RTL made no progress any more.
+    """
+
+    streams: dict[str, np.ndarray]
+    stamps: tuple[np.ndarray, ...]
+    finished: int
+
+    @property
+    def latency(self) -> int:
+        """Cycles from the first input transfer to the first frame's last output transfer, that one included."""
+        return int(self.stamps[0][0]) + 1
+
+    @property
+    def interval(self) -> int | None:
+        """Cycles between the last two frames; None when there was only one."""
+        longest = max(self.stamps, key=len)
+        return int(longest[-1] - longest[-2]) if len(longest) > 1 else None
+
+
+def run(
+    emitted: Emitted,
+    simulator: Simulator,
+    x: np.ndarray,
+    *,
+    patience: int,
+    jobs: int = 1,
+    pause_seed: int = 0,
+    waveform: Path | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Trace:
+    """Simulates every frame of `x`, integers (frames, elements) of the accelerator's input type.
+
+    Args:
+        patience: cycles without any transfer after which the RTL counts as stuck.
+        pause_seed: not 0: source and sink pause at random.
+        waveform: where to write an FST file (the simulator was built with `trace`); one process then.
+        progress: called with the number of frames finished so far.
+    Raises:
+        CheckError: the RTL finished no frame at all.
+        ToolError: the simulator crashed.
+    """
+    shards = max(1, min(jobs, len(x) // _LEAST_FRAMES)) if waveform is None else 1
+    bounds = np.linspace(0, len(x), shards + 1).astype(int)
+    done = [0] * shards
+    processes: list[subprocess.Popen[str]] = []
+    lock = threading.Lock()
+
+    def shard(k: int, work: str) -> tuple[list[np.ndarray], np.ndarray]:
+        def report(frames: int) -> None:
+            with lock:
+                done[k] = frames
+                if progress is not None:
+                    progress(sum(done))
+
+        return _run_one(emitted, simulator, x[bounds[k] : bounds[k + 1]], Path(work) / str(k), patience, pause_seed, waveform, report, processes)
+
+    with tempfile.TemporaryDirectory(prefix="hwqnn-run-") as work, ThreadPoolExecutor(shards) as pool:
+        futures = [pool.submit(shard, k, work) for k in range(shards)]
+        try:
+            results = [f.result() for f in futures]
+        finally:
+            for process in processes:  # on an error or Ctrl-C nothing keeps running
+                process.kill()
+    finished = sum(len(stamps) for _, stamps in results)
+    if finished == 0 or not len(results[0][1]):
+        raise CheckError(f"the RTL gave no output within {patience} cycles: it is stuck on the first image")
+    probes = [n.node for n in emitted.nodes if n.node.edge is not None]
+    streams = {str(node.edge): np.concatenate([captured[i] for captured, _ in results]) for i, node in enumerate(probes)}
+    return Trace(streams, tuple(stamps for _, stamps in results), finished)
+
+
+def _run_one(
+    emitted: Emitted,
+    simulator: Simulator,
+    x: np.ndarray,
+    prefix: Path,
+    patience: int,
+    pause_seed: int,
+    waveform: Path | None,
+    report: Callable[[int], None],
+    processes: list[subprocess.Popen[str]],
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """One process: the decoded streams of its frames, and their stamps."""
+    beat, last = emitted.nodes[0].node.block.beat_in, emitted.nodes[-1].node.block
+    beats = x.shape[1] // beat.elements
+    out_beats = int(last.schedule.give.sum())
+    patterns = code(x, beat.type).reshape(-1, beat.elements)
+    source = prefix.with_suffix(".in")
+    source.write_bytes(to_bytes(patterns, beat.type.bits, emitted.input_bytes).tobytes())
+    arguments = [source, len(x), beats, out_beats, patience, pause_seed, prefix, *([waveform.resolve()] if waveform else [])]
+    process = subprocess.Popen(
+        [str(simulator.binary), *map(str, arguments)], cwd=emitted.directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    processes.append(process)
+    assert process.stdout is not None and process.stderr is not None
+    for line in process.stdout:
+        if line.startswith("frames "):
+            report(int(line.split()[1]))
+        elif "%Error" in line or "Assert" in line:
+            process.kill()
+            raise CheckError(f"the RTL broke one of its own assertions: {line.strip()}")
+    errors = process.stderr.read()
+    if process.wait() not in (0, 3):
+        raise ToolError(
+            f"the RTL simulator ended with code {process.returncode}: {errors.strip().splitlines()[-1] if errors.strip() else 'no message'}"
+        )
+    stamps = np.fromfile(prefix.with_suffix(".stamps"), dtype=np.int64)
+    streams = []
+    for i, node in enumerate(n.node for n in emitted.nodes if n.node.edge is not None):
+        out = node.block.beat_out
+        rows = np.fromfile(prefix.with_suffix(f".{i}"), dtype=np.uint8).reshape(-1, -(-out.bits // 8))
+        per_frame = int(node.block.schedule.give.sum())
+        whole = min(len(rows) // per_frame, len(x)) * per_frame
+        values = decode(from_bytes(rows[:whole], out.type.bits, out.elements), out.type).reshape(-1, per_frame * out.elements)
+        streams.append(values)
+    return streams, stamps

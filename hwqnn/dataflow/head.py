@@ -1,0 +1,95 @@
+"""The blocks after the last matrix: exact per-class integer scores, and the argmax."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from hwqnn.dataflow.design import Beat, Block, Memory, Resources, Schedule
+from hwqnn.dataflow.pack import memory
+from hwqnn.ir import ChannelAffine, Edge, smallest
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ArgMaxBlock(Block):
+    """Compares the classes `beat_in.elements` at a time and gives one label a frame."""
+
+    module: ClassVar[str] = "argmax"
+    channels: int
+
+    @property
+    def fold(self) -> int:
+        return self.channels // self.beat_in.elements
+
+    @property
+    def schedule(self) -> Schedule:
+        every = np.ones(self.fold, dtype=bool)
+        return Schedule(every, every, np.arange(self.fold) == self.fold - 1, 1)
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        return {
+            "PE": self.beat_in.elements,
+            "FOLD": self.fold,
+            "WIDTH": self.beat_in.type.bits,
+            "SIGNED": int(self.beat_in.type.min < 0),
+            "OUT_BITS": self.beat_out.type.bits,
+        }
+
+    @property
+    def estimate(self) -> Resources:
+        width = self.beat_in.type.bits
+        return Resources(lut=self.beat_in.elements * 1.5 * width + 12, ff=width + 2 * self.beat_out.type.bits)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ChannelAffineBlock(Block):
+    """mul[c] * x + add[c], one multiplier a lane."""
+
+    module: ClassVar[str] = "channel_affine"
+    op: ChannelAffine
+
+    @classmethod
+    def make(cls, op: ChannelAffine, beat: Beat, edge: Edge) -> ChannelAffineBlock:
+        return cls(beat_in=beat, beat_out=Beat(beat.elements, edge.type), op=op)
+
+    @property
+    def fold(self) -> int:
+        return len(self.op.mul) // self.beat_in.elements
+
+    @property
+    def schedule(self) -> Schedule:
+        every = np.ones(self.fold, dtype=bool)
+        return Schedule(every, every, every, 2)
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        return {
+            "PE": self.beat_in.elements,
+            "FOLD": self.fold,
+            "WIDTH": self.beat_in.type.bits,
+            "SIGNED": int(self.beat_in.type.min < 0),
+            "MUL_BITS": _signed_bits(self.op.mul),
+            "ADD_BITS": _signed_bits(self.op.add),
+            "OUT_BITS": self.beat_out.type.bits,
+            "OUT_SIGNED": int(self.beat_out.type.min < 0),
+        }
+
+    @property
+    def memories(self) -> dict[str, Memory]:
+        return {"MUL_FILE": self._rom(self.op.mul), "ADD_FILE": self._rom(self.op.add)}
+
+    def _rom(self, values: np.ndarray) -> Memory:
+        bits = _signed_bits(values)
+        return memory((values & ((1 << bits) - 1)).reshape(self.fold, self.beat_in.elements), bits)
+
+    @property
+    def estimate(self) -> Resources:
+        product = self.beat_in.type.bits * _signed_bits(self.op.mul)
+        return Resources(lut=self.beat_in.elements * (product + self.beat_out.type.bits), ff=self.beat_in.elements * 2 * self.beat_out.type.bits)
+
+
+def _signed_bits(values: np.ndarray) -> int:
+    return smallest(min(-1, int(values.min())), int(values.max())).bits

@@ -1,0 +1,192 @@
+"""Prints a `Design` as SystemVerilog: the accelerator, one wrapper module for each block, and the ROM files. It decides nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from hwqnn.dataflow.design import Design, Node
+from hwqnn.emit.names import identifier, unique
+from hwqnn.paths import RTL
+
+_PORTS = ("s_tdata_i", "s_tvalid_i", "s_tlast_i", "s_tready_o", "m_tdata_o", "m_tvalid_o", "m_tlast_o", "m_tready_i")
+
+
+@dataclass(frozen=True, eq=False)
+class EmittedNode:
+    """A node in RTL: `signal` prefixes its output stream in the top module, `module` is its wrapper."""
+
+    node: Node
+    signal: str
+    module: str
+    sources: tuple[Path, ...]
+    memories: tuple[Path, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Emitted:
+    """Everything written.
+
+    Attributes:
+        directory: where all files lie side by side (ROM files are read by bare name).
+        top: the accelerator's module.
+        sources: every SystemVerilog file, library first.
+        nodes: the design's nodes in order.
+        input_bytes, output_bytes: width of a beat at the accelerator's own ports.
+    """
+
+    directory: Path
+    top: str
+    sources: tuple[Path, ...]
+    nodes: tuple[EmittedNode, ...]
+    input_bytes: int
+    output_bytes: int
+
+
+def padded_bits(bits: int) -> int:
+    """Rounded up to whole bytes."""
+    return -(-bits // 8) * 8
+
+
+def emit(design: Design, directory: Path) -> Emitted:
+    """Writes the RTL of `design` into the folder `directory` (made if missing). The same design gives byte-identical files."""
+    directory.mkdir(parents=True, exist_ok=True)
+    top = identifier(design.name)
+    if (RTL / f"{top}.sv").exists():  # a model called "fifo"
+        top += "_accelerator"
+    signals = unique([node.name for node in design.nodes])
+    library: dict[str, Path] = {}
+    nodes = []
+    for node, signal in zip(design.nodes, signals, strict=True):
+        needed = library_files(node.block.module)
+        for path in needed:
+            if path.name not in library:
+                library[path.name] = directory / path.name
+                shutil.copyfile(path, directory / path.name)
+        nodes.append(_emit_node(node, signal, f"{top}_{signal}", directory, tuple(directory / p.name for p in needed)))
+    top_path = directory / f"{top}.sv"
+    top_path.write_text(_top(design, top, nodes))
+    beat_in, beat_out = design.nodes[0].block.beat_in, design.nodes[-1].block.beat_out
+    return Emitted(
+        directory,
+        top,
+        (*sorted(library.values()), *(n.sources[-1] for n in nodes), top_path),
+        tuple(nodes),
+        padded_bits(beat_in.bits) // 8,
+        beat_out.elements * padded_bits(beat_out.type.bits) // 8,
+    )
+
+
+def library_files(module: str) -> tuple[Path, ...]:
+    """The library module's file and those of all modules it instantiates, directly or not, in a stable order."""
+    known = {path.stem: path for path in RTL.glob("*.sv")}
+    found: dict[str, Path] = {}
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found[name] = known[name]
+        words = set(re.findall(r"[A-Za-z_]\w*", re.sub(r"//[^\n]*|/\*.*?\*/", "", known[name].read_text(), flags=re.S)))
+        waiting += sorted(words & known.keys())
+    return tuple(found[name] for name in sorted(found))
+
+
+def _emit_node(node: Node, signal: str, module: str, directory: Path, library: tuple[Path, ...]) -> EmittedNode:
+    block = node.block
+    values = {name: str(value) for name, value in block.parameters.items()}
+    memories = []
+    for parameter, memory in block.memories.items():
+        path = directory / f"{module}_{parameter.removesuffix('_FILE').lower()}.mem"
+        digits = -(-memory.width // 4)
+        path.write_text("".join(f"{word:0{digits}x}\n" for word in memory.words))
+        memories.append(path)
+        values[parameter] = f'"{path.name}"'
+    parameters = ",\n".join(f"    .{name}({value})" for name, value in values.items())
+    ports = ",\n".join(f"    .{port}({port})" for port in ("clk_i", "rst_ni", *_PORTS))
+    path = directory / f"{module}.sv"
+    path.write_text(
+        f"""// {node.block.module} of layer {json.dumps(node.layer)}
+module {module} (
+  input  logic clk_i,
+  input  logic rst_ni,
+  input  logic [{block.beat_in.bits - 1}:0] s_tdata_i,
+  input  logic s_tvalid_i,
+  input  logic s_tlast_i,
+  output logic s_tready_o,
+  output logic [{block.beat_out.bits - 1}:0] m_tdata_o,
+  output logic m_tvalid_o,
+  output logic m_tlast_o,
+  input  logic m_tready_i
+);
+  {block.module} #(
+{parameters}
+  ) i_{block.module} (
+{ports}
+  );
+endmodule
+"""
+    )
+    return EmittedNode(node, signal, module, (*library, path), tuple(memories))
+
+
+def _top(design: Design, top: str, nodes: list[EmittedNode]) -> str:
+    beat_in, beat_out = design.nodes[0].block.beat_in, design.nodes[-1].block.beat_out
+    in_bits, element = padded_bits(beat_in.bits), padded_bits(beat_out.type.bits)
+    out_bits = beat_out.elements * element
+    unused = f"  logic unused_padding;\n  assign unused_padding = ^s_axis_tdata[{in_bits - 1}:{beat_in.bits}];\n" if in_bits > beat_in.bits else ""
+    lines = []
+    source, data = "s_axis", f"s_axis_tdata[{beat_in.bits - 1}:0]"
+    for n in nodes:
+        s = n.signal
+        lines.append(f"""
+  // layer {json.dumps(n.node.layer)}
+  logic [{n.node.block.beat_out.bits - 1}:0] {s}_tdata /* verilator public_flat_rd */;
+  logic {s}_tvalid /* verilator public_flat_rd */;
+  logic {s}_tready /* verilator public_flat_rd */;
+  logic {s}_tlast;
+  {n.module} i_{s} (
+    .clk_i(aclk),
+    .rst_ni(aresetn),
+    .s_tdata_i({data}),
+    .s_tvalid_i({source}_tvalid),
+    .s_tlast_i({source}_tlast),
+    .s_tready_o({source}_tready),
+    .m_tdata_o({s}_tdata),
+    .m_tvalid_o({s}_tvalid),
+    .m_tlast_o({s}_tlast),
+    .m_tready_i({s}_tready)
+  );
+""")
+        source, data = s, f"{s}_tdata"
+    bits, signed = beat_out.type.bits, beat_out.type.min < 0
+    elements = []
+    for i in reversed(range(beat_out.elements)):
+        msb, lsb = (i + 1) * bits - 1, i * bits
+        fill = f"{source}_tdata[{msb}]" if signed else "1'b0"
+        pad = f"{{{element - bits}{{{fill}}}}}, " if element > bits else ""
+        elements.append(f"{pad}{source}_tdata[{msb}:{lsb}]")
+    return f"""// {json.dumps(design.name)}, written by hwqnn. AXI4-Stream in and out; element 0 in the least significant bits.
+// Input beat: {beat_in.elements} x {beat_in.type}. Output beat: {beat_out.elements} x {beat_out.type}, each in whole bytes.
+module {top} (
+  input  logic aclk,
+  input  logic aresetn,
+  input  logic [{in_bits - 1}:0] s_axis_tdata,
+  input  logic s_axis_tvalid,
+  input  logic s_axis_tlast,
+  output logic s_axis_tready,
+  output logic [{out_bits - 1}:0] m_axis_tdata,
+  output logic m_axis_tvalid,
+  output logic m_axis_tlast,
+  input  logic m_axis_tready
+);
+{unused}{"".join(lines)}
+  assign m_axis_tdata = {{{", ".join(elements)}}};
+  assign m_axis_tvalid = {source}_tvalid;
+  assign m_axis_tlast = {source}_tlast;
+  assign {source}_tready = m_axis_tready;
+endmodule
+"""

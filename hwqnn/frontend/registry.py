@@ -1,0 +1,114 @@
+"""The handlers: what a layer or a torch function does to a symbol. Each file beside this one registers its own with a decorator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import torch
+
+from hwqnn.errors import InputError, UnsupportedError
+from hwqnn.frontend.symbolic import GraphBuilder, Place, Symbol
+from hwqnn.ir import exact
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One recorded call of a layer or function with a single recorded operand.
+
+    Attributes:
+        place: the layer; for a function, the user's layer in whose `forward` it was called.
+        what: the layer or function, as an error names it.
+        x: the recorded operand.
+        at: its position in `args`.
+        out: the tensor that came out; `args` and `kwargs` are what went in.
+        module: the layer (None for a function).
+        builder: where ops go.
+    """
+
+    place: Place
+    what: str
+    x: Symbol
+    at: int
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    out: torch.Tensor
+    module: Any
+    builder: GraphBuilder
+
+    def fail(self, why: str) -> UnsupportedError:
+        return self.place.fail(why if self.module is not None else f"{self.what}: {why}")
+
+    def exact(self, what: str, values: object) -> np.ndarray:
+        """`values` as Fractions, flat. Raises `InputError` when one is NaN or infinite."""
+        try:
+            return exact(plain(values).detach().double().cpu().numpy() if torch.is_tensor(plain(values)) else values)
+        except ValueError as error:
+            raise InputError(f"{self.place}: {what}: {error}; the model's parameters must be finite") from None
+
+    def constant(self, what: str, value: object) -> np.ndarray:
+        """A scalar or constant tensor as it meets this call's output: Fractions of length 1 or `x.size`.
+
+        torch converts a Python number to the tensor's own dtype first, so 0.1 means the float32 next to it.
+        """
+        tensor = plain(value)
+        if not torch.is_tensor(tensor):
+            if not isinstance(tensor, int | float):
+                raise self.fail(f"an operand of type {type(value).__name__}")
+            tensor = torch.tensor(tensor, dtype=self.out.dtype)
+        if tensor.is_complex():
+            raise self.fail("a complex operand")
+        tensor = tensor.to(self.out.dtype)
+        if tensor.numel() == 1:
+            return self.exact(what, tensor)
+        batched = tensor.reshape((1,) * (self.out.ndim - tensor.ndim) + tuple(tensor.shape))
+        if batched.shape[0] != 1:
+            raise self.fail(f"a constant of shape {tuple(tensor.shape)} that differs from sample to sample")
+        return self.exact(what, batched.expand(1, *self.out.shape[1:]))
+
+    def number(self, value: float) -> Fraction:
+        """A Python number in the dtype that torch computes in."""
+        return Fraction(torch.tensor(value, dtype=self.out.dtype).item())
+
+
+Handler = Callable[[Call], Symbol]
+
+
+@dataclass
+class Registry:
+    """Handlers by layer class, and by the name of a torch function."""
+
+    layers: dict[type, Handler] = field(default_factory=dict)
+    functions: dict[str, Handler] = field(default_factory=dict)
+
+    def layer(self, *classes: type) -> Callable[[Handler], Handler]:
+        def register(handler: Handler) -> Handler:
+            self.layers.update(dict.fromkeys(classes, handler))
+            return handler
+
+        return register
+
+    def function(self, *names: str) -> Callable[[Handler], Handler]:
+        def register(handler: Handler) -> Handler:
+            self.functions.update(dict.fromkeys(names, handler))
+            return handler
+
+        return register
+
+    def for_layer(self, module: torch.nn.Module) -> Handler | None:
+        """The handler of the nearest registered base class whose `forward` the module still uses."""
+        for cls in type(module).__mro__:
+            if cls in self.layers:
+                return self.layers[cls] if type(module).forward is cls.forward else None
+        return None
+
+
+REGISTRY = Registry()
+
+
+def plain(value: Any) -> Any:
+    """The tensor inside a Brevitas QuantTensor; anything else as it is."""
+    return value.value if hasattr(value, "bit_width") and hasattr(value, "value") else value

@@ -1,0 +1,33 @@
+"""Packed bits: 64 bipolar values in a uint64, the first in the lowest bit, +1 as 1. Bits past the last channel are 0."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import types
+from numba.extending import intrinsic
+
+WORD = 64
+
+
+def words(n: int) -> int:
+    """How many words hold `n` bits."""
+    return -(-n // WORD)
+
+
+def pack(ones: np.ndarray) -> np.ndarray:
+    """bool (..., n) to uint64 (..., words(n)). For what is packed once; `pack_threshold` is for batches."""
+    padded = np.zeros((*ones.shape[:-1], words(ones.shape[-1]) * WORD), bool)
+    padded[..., : ones.shape[-1]] = ones
+    return np.packbits(padded, axis=-1, bitorder="little").view("<u8").astype(np.uint64, copy=False)
+
+
+@intrinsic
+def popcount(context: Any, x: Any) -> Any:
+    """The number of ones in a uint64, as LLVM's ctpop, which becomes vpopcntq where the processor has it."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ctpop(args[0])
+
+    return types.uint64(types.uint64), emit

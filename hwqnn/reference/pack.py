@@ -1,0 +1,56 @@
+"""From plain integers to packed bits: the one-level threshold of a binary network's input."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from hwqnn.ir import Edge, Threshold
+from hwqnn.reference import bits
+from hwqnn.reference.step import Step, no_wider_than_64
+from hwqnn.reference.threshold import limited
+
+
+def pack_threshold(op: Threshold, source: Edge) -> Step:
+    """Integers (N, C) through a one-level bipolar threshold to packed bits (N, words)."""
+    no_wider_than_64(op, source)
+    flip = np.broadcast_to(op.descending, source.channels) ^ (op.step < 0)
+    above = np.broadcast_to(limited(op.thresholds[:, 0], source), source.channels)
+    if op.step == 0:
+        above, flip = np.full(source.channels, source.type.min), np.full(source.channels, op.base < 0)
+    return _packer(above, flip)
+
+
+def pack_signs(channels: int) -> Step:
+    """Bipolar integers (N, C) to packed bits (N, words)."""
+    return _packer(np.zeros(channels, np.int64), np.zeros(channels, bool))
+
+
+def _packer(above: np.ndarray, flip: np.ndarray) -> Step:
+    flips = bits.pack(flip)
+    # Bytes, the usual input, compare fastest as int16, which holds every limited threshold of theirs.
+    dtype = np.int16 if np.abs(above).max() <= 256 else np.int64
+    above = np.ascontiguousarray(above, dtype)
+
+    def step(x: np.ndarray) -> np.ndarray:
+        out = np.empty((len(x), len(flips)), np.uint64)
+        _pack(np.ascontiguousarray(x), above, flips, out)
+        return out
+
+    return step
+
+
+@njit(nogil=True, cache=True)
+def _pack(x, above, flips, out):  # type: ignore[no-untyped-def]
+    """Comparisons into a row of bytes, then eight bytes to a byte of bits: the product gathers the lowest bit of each in the top byte."""
+    ones = np.zeros(len(flips) * 64, np.uint8)
+    eights = ones.view(np.uint64)
+    gather = np.uint64(0x0102040810204080)
+    for n in range(len(x)):
+        for c in range(len(above)):
+            ones[c] = x[n, c] >= above[c]
+        for v in range(len(flips)):
+            word = np.uint64(0)
+            for b in range(8):
+                word |= ((eights[8 * v + b] * gather) >> np.uint64(56)) << np.uint64(8 * b)
+            out[n, v] = word ^ flips[v]

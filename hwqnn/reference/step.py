@@ -1,0 +1,54 @@
+"""A step computes one op (or a fused pair) on a batch. The registry says how to make the step of an op on plain integer arrays.
+
+To add an op: one file with its kernel and a function under `@step_of(TheOp)`, and an import of it in `plan.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from hwqnn.ir import Edge, Op, Type
+
+Step = Callable[[np.ndarray], np.ndarray]
+"""From (N, *input shape) to (N, *output shape); both integers, or packed bits where `plan.py` arranges for them."""
+
+OpType = TypeVar("OpType", bound=Op)
+STEPS: dict[type[Op], Callable[[Any, Edge, Edge], Step]] = {}
+"""Op class -> maker of its step from the op, its input edge and its output edge."""
+
+
+def step_of(op: type[OpType]) -> Callable[[Callable[[OpType, Edge, Edge], Step]], Callable[[OpType, Edge, Edge], Step]]:
+    """Registers the maker of an op class's step."""
+
+    def register(make: Callable[[OpType, Edge, Edge], Step]) -> Callable[[OpType, Edge, Edge], Step]:
+        STEPS[op] = make
+        return make
+
+    return register
+
+
+def make_step(op: Op, source: Edge, target: Edge) -> Step:
+    """The step of `op` on plain integers. Raises `GraphError` for an op that has none."""
+    if type(op) not in STEPS:
+        raise op.fail(f"the reference runs canonical graphs, and those have no {op.kind}: lower the graph first (hwqnn.passes.lower)")
+    return STEPS[type(op)](op, source, target)
+
+
+def storage(of: Type) -> np.dtype:
+    """What holds values of a type between steps: int32, int64, or for wider ones Python integers (object).
+
+    Few kinds, so that few kernels get compiled. A value one past the type's greatest fits too: a threshold nothing reaches.
+    """
+    for dtype in (np.int32, np.int64):
+        if np.iinfo(dtype).min <= of.min and of.max < np.iinfo(dtype).max:
+            return np.dtype(dtype)
+    return np.dtype(object)
+
+
+def no_wider_than_64(op: Op, edge: Edge) -> None:
+    """Raises `GraphError` if a value on the edge may need 64 bits or more."""
+    if storage(edge.type).hasobject:
+        raise op.fail(f"values of type {edge.type} may need more than 63 bits")

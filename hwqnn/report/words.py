@@ -1,0 +1,70 @@
+"""Figures and verdicts as a person writes them."""
+
+from __future__ import annotations
+
+from hwqnn.report.content import Report
+
+
+def number(value: float, digits: int = 1) -> str:
+    """1234567 -> "1,234,567"; a fraction keeps `digits` decimals."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.{digits}f}"
+
+
+def percent(fraction: float | None, digits: int = 2) -> str:
+    """0.9484 -> "94.84 %"; None -> "–"."""
+    return "–" if fraction is None else f"{100 * fraction:.{digits}f} %"
+
+
+def seconds(value: float) -> str:
+    """0.0123 -> "12 ms"; 61.5 -> "1 min 2 s"."""
+    if value < 1:
+        return f"{1000 * value:.0f} ms"
+    if value < 59.95:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} min {rest} s"
+
+
+def rate(value: float) -> str:
+    """Frames a second, to three figures: 1562500 -> "1.56 M", 950 -> "950"."""
+    rounded = float(f"{value:.3g}")
+    for limit, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if rounded >= limit:
+            return f"{rounded / limit:g}{unit}"
+    return f"{rounded:g}"
+
+
+def headline(report: Report) -> str:
+    """The verdict in one line."""
+    failed = [check.name for check in report.checks if not check.passed]
+    if report.passed:
+        return "Every check passed"
+    if not report.checks:
+        return "Nothing was checked"
+    return f"{len(failed)} of {len(report.checks)} checks failed: {', '.join(failed)}"
+
+
+def sentences(report: Report) -> list[str]:
+    """What was built and what was proven, in plain words."""
+    exact, performance = report.exact, report.performance
+    latency = performance.latency_cycles / report.clock_mhz
+    said = []
+    if not exact.rtl_bits_compared:
+        said.append("The RTL was not simulated.")
+    elif exact.rtl_mismatches:
+        said.append(f"The RTL differs from the exact model in {number(exact.rtl_mismatches)} of {number(exact.rtl_bits_compared)} bits compared.")
+    else:
+        said.append(
+            f"The RTL agrees with the exact model on all {number(exact.rtl_bits_compared)} bits compared, "
+            f"over {number(report.accuracy.rtl_images)} images."
+        )
+    said.append(
+        f"At {number(report.clock_mhz)} MHz it classifies {rate(performance.fps)} frames a second, the first after {number(latency, 2)} µs."
+    )
+    worst = max(report.utilization, key=lambda name: report.utilization[name])
+    measured = "An estimate says it" if report.resources.source == "estimate" else "It"
+    said.append(
+        f"{measured} takes {number(report.resources.lut)} LUTs, {percent(report.utilization['lut'], 1)} of those on {report.board.name}"
+        + ("." if worst == "lut" else f"; its scarcest resource is {worst.upper()}, at {percent(report.utilization[worst], 1)}.")
+    )
+    return said

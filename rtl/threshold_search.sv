@@ -1,0 +1,91 @@
+// The number of thresholds that a value reaches, n = #{j : x >= T[j]}, per lane, by binary search: one registered comparison per bit of n, highest
+// bit first. The thresholds of a lane ascend; past LEVELS they hold the greatest value, which no input reaches. The search never looks at the last entry.
+// Comparing with all of them at once would be quicker by a few cycles and cost LEVELS comparators a lane instead of log2(LEVELS + 1).
+module threshold_search #(
+  parameter int unsigned PE = 1,      // lanes
+  parameter int unsigned LEVELS = 1,
+  parameter int unsigned T_BITS = 2,  // of a value and of a threshold, both signed
+  parameter int unsigned ROWS = 1,    // sets of thresholds
+  parameter FILE = "",                // ROWS words; entry e of lane p at bit (p * ENTRIES + e) * T_BITS
+  localparam int unsigned STAGES = $clog2(LEVELS + 1),
+  localparam int unsigned ROW_BITS = ROWS > 1 ? $clog2(ROWS) : 1
+) (
+  input  logic                      clk_i,
+  input  logic                      advance_i,
+  input  logic [PE-1:0][T_BITS-1:0] x_i,
+  input  logic [ROW_BITS-1:0]       row_i,
+  output logic [PE-1:0][STAGES-1:0] n_o  // STAGES cycles later
+);
+  localparam int unsigned ENTRIES = 2 ** STAGES;
+
+`ifdef YOSYS
+  (* logic_block = 1 *)
+`else
+  (* rom_style = "distributed" *)
+`endif
+  logic [PE*ENTRIES*T_BITS-1:0] thresholds[ROWS];
+  initial $readmemh(FILE, thresholds);
+
+  // Index [k] is what stage k starts from.
+  /* verilator lint_off UNUSEDSIGNAL */  // a single row needs no choosing
+  logic [STAGES-1:0][ROW_BITS-1:0] row;
+  /* verilator lint_on UNUSEDSIGNAL */
+  logic [STAGES-1:0][PE-1:0][T_BITS-1:0] x;
+  logic [STAGES:0][PE-1:0][STAGES-1:0] n;
+  assign row[0] = row_i;
+  assign x[0]   = x_i;
+  assign n[0]   = '0;
+
+  for (genvar k = 0; k < STAGES; k++) begin : gen_stage
+    localparam int unsigned BIT = STAGES - 1 - k;  // the bit of n decided here
+    /* verilator lint_off UNUSEDSIGNAL */  // a stage looks at the entries it can meet only
+    logic [PE*ENTRIES*T_BITS-1:0] word;
+    /* verilator lint_on UNUSEDSIGNAL */
+
+    if (ROWS > 1) begin : gen_rows
+      assign word = thresholds[row[k]];
+    end else begin : gen_one_row
+      assign word = thresholds[0];
+    end
+
+    for (genvar p = 0; p < PE; p++) begin : gen_lane
+      // The 2**k entries that this stage can meet, by the bits of n already known.
+      logic [2**k*T_BITS-1:0] entry;
+      logic [T_BITS-1:0] chosen;
+      for (genvar e = 0; e < 2 ** k; e++) begin : gen_entry
+        assign entry[e*T_BITS+:T_BITS] = word[(p*ENTRIES+e*2**(BIT+1)+2**BIT-1)*T_BITS+:T_BITS];
+      end
+      if (k > 0) begin : gen_choose
+        logic [k-1:0] known;
+        assign known  = n[k][p][STAGES-1:BIT+1];
+        assign chosen = entry[known*T_BITS+:T_BITS];
+      end else begin : gen_first
+        assign chosen = entry;
+      end
+
+      logic [STAGES-1:0] n_d, n_q;
+      always_comb begin
+        n_d      = n[k][p];
+        n_d[BIT] = $signed(x[k][p]) >= $signed(chosen);
+      end
+      always_ff @(posedge clk_i) if (advance_i) n_q <= n_d;
+      assign n[k+1][p] = n_q;
+    end
+
+
+    if (k + 1 < STAGES) begin : gen_pass_on
+      logic [ROW_BITS-1:0] row_q;
+      logic [PE-1:0][T_BITS-1:0] x_q;
+      always_ff @(posedge clk_i) begin
+        if (advance_i) begin
+          row_q <= row[k];
+          x_q   <= x[k];
+        end
+      end
+      assign row[k+1] = row_q;
+      assign x[k+1]   = x_q;
+    end
+  end
+
+  assign n_o = n[STAGES];
+endmodule

@@ -1,0 +1,169 @@
+// Runs frames through a Verilator model of an accelerator and records what every block sent, with cycle stamps.
+// It knows no network: probes.h (generated) names the streams, Python decodes and compares.
+//
+// usage: harness INPUT FRAMES BEATS_PER_FRAME OUT_BEATS_PER_FRAME MAX_CYCLES PAUSE_SEED PREFIX [WAVEFORM.fst]
+//   INPUT       raw bytes, IN_BYTES a beat, first beat first
+//   PAUSE_SEED  0: source and sink never pause; else both pause at random
+//   PREFIX      writes PREFIX.stamps (int64 cycle of each frame's last output; cycle 0 is the first input transfer)
+//               and PREFIX.<probe number> (the transferred beats, whole bytes each)
+// exit: 0 done, 3 no progress within MAX_CYCLES, 2 bad use
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "probes.h"
+#include "verilated.h"
+#if VM_TRACE
+#include "verilated_fst_c.h"
+#endif
+
+namespace {
+
+// A small deterministic generator (xorshift64): the same seed gives the same pauses everywhere.
+struct Pauses {
+    uint64_t state;
+    bool next() {
+        if (state == 0) return false;
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        return (state & 3) == 0;
+    }
+};
+
+template <typename Signal>
+void drive(Signal& signal, const uint8_t* bytes) {
+    static_assert(sizeof(Signal) >= IN_BYTES, "the input port is narrower than a beat");
+    std::memcpy(&signal, bytes, IN_BYTES);
+}
+
+struct Capture {
+    std::vector<uint8_t> bytes;
+    template <typename Signal>
+    void take(const Signal& signal, size_t size) {
+        const auto* from = reinterpret_cast<const uint8_t*>(&signal);
+        bytes.insert(bytes.end(), from, from + size);
+    }
+};
+
+bool write_file(const std::string& path, const void* data, size_t size) {
+    FILE* file = std::fopen(path.c_str(), "wb");
+    if (file == nullptr) return false;
+    const bool ok = std::fwrite(data, 1, size, file) == size;
+    return std::fclose(file) == 0 && ok;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc < 8) return std::fprintf(stderr, "harness: 7 arguments expected\n"), 2;
+    const int64_t frames = std::atoll(argv[2]), beats = std::atoll(argv[3]), out_beats = std::atoll(argv[4]), max_cycles = std::atoll(argv[5]);
+    Pauses source{std::strtoull(argv[6], nullptr, 10)}, sink{source.state * 2654435761ULL};
+    const std::string prefix = argv[7];
+
+    std::vector<uint8_t> input(static_cast<size_t>(frames * beats * IN_BYTES));
+    FILE* file = std::fopen(argv[1], "rb");
+    if (file == nullptr || std::fread(input.data(), 1, input.size(), file) != input.size()) {
+        return std::fprintf(stderr, "harness: %s is missing or too short\n", argv[1]), 2;
+    }
+    std::fclose(file);
+
+    const auto context = std::make_unique<VerilatedContext>();
+#if VM_TRACE
+    std::unique_ptr<VerilatedFstC> trace;
+    if (argc > 8) context->traceEverOn(true);
+#endif
+    const auto top = std::make_unique<TOP>(context.get());
+#if VM_TRACE
+    if (argc > 8) {
+        trace = std::make_unique<VerilatedFstC>();
+        top->trace(trace.get(), 99);
+        trace->open(argv[8]);
+    }
+#endif
+    uint64_t time = 0;
+    const auto settle = [&] {
+        top->eval();
+#if VM_TRACE
+        if (trace) trace->dump(time);
+#endif
+        time += 5;
+    };
+
+    top->aclk = 0;
+    top->aresetn = 0;
+    top->s_axis_tvalid = 0;
+    top->m_axis_tready = 0;
+    for (int i = 0; i < 4; i++) {
+        top->aclk = 0;
+        settle();
+        top->aclk = 1;
+        settle();
+    }
+    top->aresetn = 1;
+
+    std::vector<Capture> captures(PROBES);
+    std::vector<int64_t> stamps;
+    int64_t cycle = 0, first = -1, sent = 0, received = 0, quiet = 0;
+    bool offered = false;
+    while (received < frames * out_beats) {
+        top->aclk = 0;
+        // AXI4-Stream: once offered, a beat stays offered until it is taken
+        offered = sent < frames * beats && (offered || !source.next());
+        top->s_axis_tvalid = offered;
+        if (offered) drive(top->s_axis_tdata, &input[static_cast<size_t>(sent * IN_BYTES)]);
+        top->s_axis_tlast = sent % beats == beats - 1;
+        top->m_axis_tready = !sink.next();
+        settle();  // inputs and the registers of this cycle are now visible everywhere: look before the clock edge
+        bool moved = false;
+#define PROBE(number, tvalid, tready, tdata, size)              \
+    if (top->rootp->tvalid && top->rootp->tready) {             \
+        captures[number].take(top->rootp->tdata, size);         \
+        moved = true;                                           \
+    }
+        ALL_PROBES
+#undef PROBE
+        if (offered && top->s_axis_tready) {
+            if (first < 0) first = cycle;
+            sent++;
+            offered = false;
+            moved = true;
+        }
+        if (top->m_axis_tvalid && top->m_axis_tready) {
+            received++;
+            moved = true;
+            if (received % out_beats == 0) {
+                stamps.push_back(cycle - first);
+                if (stamps.size() % 64 == 0) {
+                    std::printf("frames %zu\n", stamps.size());
+                    std::fflush(stdout);
+                }
+            }
+        }
+        quiet = moved ? 0 : quiet + 1;
+        if (quiet > max_cycles || context->gotFinish()) break;
+        top->aclk = 1;
+        settle();
+        cycle++;
+    }
+    // a few idle cycles, so that a waveform shows the end
+    for (int i = 0; i < 8; i++) {
+        top->aclk = !top->aclk;
+        settle();
+    }
+    top->final();
+#if VM_TRACE
+    if (trace) trace->close();
+#endif
+    bool written = write_file(prefix + ".stamps", stamps.data(), stamps.size() * sizeof(int64_t));
+    for (size_t i = 0; i < captures.size(); i++) {
+        written &= write_file(prefix + "." + std::to_string(i), captures[i].bytes.data(), captures[i].bytes.size());
+    }
+    if (!written) return std::fprintf(stderr, "harness: cannot write %s.*\n", prefix.c_str()), 2;
+    std::printf("frames %zu\ncycles %lld\n", stamps.size(), static_cast<long long>(cycle));
+    return received < frames * out_beats ? 3 : 0;
+}

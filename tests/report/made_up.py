@@ -1,0 +1,59 @@
+"""A made-up report with plausible figures, and everything in it that can be hard to draw."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hwqnn import boards
+from hwqnn.report import Accuracy, Check, Exact, Layer, Performance, Report, Resources, Sample
+
+
+def digit(index: int) -> np.ndarray:
+    """A 28 x 28 stand-in for a digit: a ring and a stroke, uint8."""
+    y, x = np.mgrid[:28, :28]
+    ring = np.exp(-((np.hypot(x - 14, y - 14) - 5 - index % 4) ** 2) / 3)
+    stroke = np.exp(-((x - 14 + (y - 14) * np.tan(index)) ** 2) / 3) * (abs(y - 14) < 9)
+    return (255 * np.clip(ring + stroke * (index % 2), 0, 1)).astype(np.uint8)
+
+
+def confusion(images: int, classes: int, wrong: float) -> np.ndarray:
+    rng = np.random.default_rng(1)
+    label = rng.integers(0, classes, images)
+    guess = np.where(rng.random(images) < wrong, rng.integers(0, classes, images), label)
+    counts = np.zeros((classes, classes), np.int64)
+    np.add.at(counts, (label, guess), 1)
+    return counts
+
+
+def example(model: str = "tfc-w1a1", layer: str = "features.2") -> Report:
+    return Report(
+        model=model,
+        board=boards.load("zynq7020"),
+        clock_mhz=100.0,
+        input="raw pixels",
+        checks=(
+            Check("bit-exact", True, "0 of 23,800,000 bits differ between RTL and reference"),
+            Check("cycles as predicted", True, "latency 238 and interval 98 cycles, as the cost model says"),
+            Check("fits the board", True, "6,812 of 53,200 LUTs"),
+            Check("meets the asked rate", True, "1.02 M frames/s, asked were 1 M"),
+        ),
+        accuracy=Accuracy(images=10000, software=0.9484, reference=0.9484, rtl=0.951, rtl_images=1000, reference_same=0.951),
+        exact=Exact(rtl_bits_compared=23_800_000, rtl_mismatches=0, software_disagreements=0),
+        performance=Performance(latency_cycles=238, interval_cycles=98, fps=100e6 / 98, binary_tops=0.121),
+        resources=Resources(lut=6812, ff=5120, carry4=640, bram36=0.0, dsp=0, source="yosys 0.70 synth_xilinx"),
+        layers=(
+            Layer("input", "threshold", 8, None, 98, 70.0, 64),
+            Layer(layer, "matmul", 64, 8, 98, 4210.4, 4407),
+            Layer("features.6", "matmul", 8, 8, 64, 980.0, 902),
+            Layer("features.10", "matmul", 8, 8, 64, 980.0, 911),
+            Layer("features.13", "matmul", 2, 8, 40, 310.0, 398),
+            Layer("output", "argmax", 2, None, 5, 40.0, 44),
+            Layer("fifo", "fifo", None, None, 8, 30.0, 0),
+        ),
+        seconds={"import": 2.31, "lower": 0.42, "fold": 0.09, "emit": 0.12, "reference": 0.88, "cosim": 17.2, "synth": 21.7, "report": 0.03},
+        classes=tuple("0123456789"),
+        confusion=confusion(10000, 10, 0.055),
+        samples=tuple(Sample(i, i % 10, i % 10, i % 10 if i != 5 else 3, i % 10 if i != 5 else 3, digit(i)) for i in range(12)),
+        options={"board": "zynq7020", "fps": 1e6, "images": 1000, "seed": 0, "fold": None, "synth": True},
+        versions={"hwqnn": "0.1.0", "brevitas": "0.13.4", "verilator": "5.49", "yosys": "0.70"},
+    )

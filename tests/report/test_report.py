@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+
+from made_up import example
+
+from hwqnn.report import SCHEMA, Accuracy, Check, Exact, Report, Resources, render, to_json, write
+from hwqnn.report.words import headline, rate, seconds
+
+NASTY = "<script>alert('x')</script>\"'&{{ 7*7 }}"
+
+
+class Page(HTMLParser):
+    """A page's elements, attributes and visible text; fails on tags that do not nest."""
+
+    VOID = {"meta", "img", "link", "br"}
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.text.append(data)
+
+    @property
+    def words(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.text))
+
+
+def without_measurements() -> Report:
+    """The least report: no synthesis, no simulation, no data."""
+    full = example()
+    return dataclasses.replace(
+        full,
+        accuracy=Accuracy(images=0, software=None, reference=None, rtl=None, rtl_images=0),
+        exact=Exact(0, 0, 0),
+        resources=dataclasses.replace(full.resources, lut=6620.4, source="estimate"),
+        layers=tuple(dataclasses.replace(layer, synthesized_lut=None) for layer in full.layers),
+        classes=(), confusion=None, samples=(), options={}, versions={},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("report", [example(), example(NASTY, NASTY), without_measurements()], ids=["full", "nasty", "least"])
+def test_json_follows_its_schema(report: Report, tmp_path: Path) -> None:
+    schema = json.loads(SCHEMA.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    write(report, tmp_path)
+    jsonschema.validate(json.loads((tmp_path / "report.json").read_text()), schema, jsonschema.Draft202012Validator)
+
+
+def test_the_schema_refuses_what_it_does_not_know() -> None:
+    schema = json.loads(SCHEMA.read_text())
+    for spoil in (
+        lambda table: table.update(extra=1),
+        lambda table: table["layers"][0].update(extra=1),
+        lambda table: table.pop("exact"),
+        lambda table: table["accuracy"].update(rtl=1.5),
+        lambda table: table["exact"].update(rtl_mismatches=-1),
+        lambda table: table["verdict"]["checks"][0].update(passed="yes"),
+    ):
+        table = json.loads(json.dumps(to_json(example())))
+        spoil(table)
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(table, schema, jsonschema.Draft202012Validator)
+
+
+def test_every_object_of_the_schema_is_closed() -> None:
+    def walk(node: object) -> None:
+        if isinstance(node, dict):
+            if node.get("type") == "object":
+                assert "additionalProperties" in node
+                assert set(node.get("properties", {})) == set(node.get("required", []))
+            for child in node.values():
+                walk(child)
+        elif isinstance(node, list):
+            for child in node:
+                walk(child)
+
+    walk(json.loads(SCHEMA.read_text()))
+
+
+def test_figures_in_json() -> None:
+    table = to_json(example())
+    assert table["utilization"] == pytest.approx({"lut": 6812 / 53200, "ff": 5120 / 106400, "carry4": 640 / 13300, "bram36": 0, "dsp": 0})
+    layer = table["layers"][1]
+    assert (layer["name"], layer["pe"], layer["simd"], layer["cycles"], layer["lut"]) == ("features.2", 64, 8, 98, 4407)
+    assert layer["estimate_error"] == pytest.approx((4210.4 - 4407) / 4407)
+    assert table["layers"][6]["estimate_error"] is None
+    assert table["verdict"]["passed"] is True
+    assert np.sum(table["confusion"]) == 10000
+
+
+def test_both_files_are_deterministic(tmp_path: Path) -> None:
+    first, second = tmp_path / "1", tmp_path / "2"
+    for folder in (first, second):
+        folder.mkdir()
+        write(example(), folder)
+    for name in ("report.json", "report.html"):
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+
+
+def test_not_a_number_never_reaches_json(tmp_path: Path) -> None:
+    broken = dataclasses.replace(example(), clock_mhz=float("nan"))
+    with pytest.raises(ValueError, match="nan"):
+        write(broken, tmp_path)
+
+
+def test_every_name_is_escaped() -> None:
+    report = example(NASTY, NASTY)
+    report = dataclasses.replace(
+        report,
+        input=NASTY,
+        board=dataclasses.replace(report.board, name=NASTY, description=NASTY, part=NASTY),
+        checks=(Check(NASTY, False, NASTY),),
+        classes=(NASTY,) * 10,
+        resources=Resources(1, 2, 3, 4, 5, NASTY),
+        layers=tuple(dataclasses.replace(layer, op=NASTY) for layer in report.layers),
+        seconds={NASTY: 1.0},
+        options={NASTY: NASTY},
+        versions={NASTY: NASTY},
+    )
+    text = render(report)
+    page = Page(text)
+    assert "<script" not in text
+    assert not {tag for tag, _ in page.tags} & {"script", "iframe", "object", "embed", "link"}
+    assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
+    shown = "".join(page.text)
+    assert shown.count(NASTY) >= 15 + 20  # class names of the matrix alone are 20
+    assert "49" not in [name for _, attributes in page.tags for name in attributes.values()]
+    assert any(attributes.get("title") == NASTY for _, attributes in page.tags)
+
+
+@pytest.mark.parametrize("report", [example(), without_measurements()], ids=["full", "least"])
+def test_the_page_needs_nothing_from_outside(report: Report) -> None:
+    text = render(report)
+    page = Page(text)
+    addresses = [value for _, attributes in page.tags for name, value in attributes.items() if name in ("src", "href", "xlink:href", "srcset")]
+    assert all(address.startswith("data:image/png;base64,") for address in addresses if address)
+    assert "http" not in text
+    assert "url(" not in text
+    assert "@import" not in text
+
+
+def test_the_page_says_what_matters() -> None:
+    words = Page(render(example())).words
+    for expected in (
+        "Every check passed", "agrees with the exact model on all 23,800,000 bits compared, over 1,000 images", "94.84 %", "95.10 %",
+        "1.02 M frames/s", "2.38 µs", "6,812 of 53,200 LUTs", "12.8 %", "features.2", "4,407", "-22 %", "21.7 s", "yosys 0.70 synth_xilinx",
+    ):  # fmt: skip
+        assert expected in words
+
+
+def test_a_failure_is_on_top() -> None:
+    report = example()
+    detail = 'image 17, layer "features.6", channel 3: expected 1, got 0'
+    report = dataclasses.replace(report, checks=(Check("bit-exact", False, detail), *report.checks[1:]), exact=Exact(23_800_000, 17, 0))
+    assert not report.passed
+    page = Page(render(report))
+    assert "1 of 4 checks failed: bit-exact" in page.words
+    assert "differs from the exact model in 17 of 23,800,000 bits" in page.words
+    assert page.words.index(detail) < page.words.index("Accuracy")
+    assert any(tag == "section" and "failed" in (attributes.get("class") or "") for tag, attributes in page.tags)
+
+
+def test_without_checks_nothing_passes() -> None:
+    report = dataclasses.replace(example(), checks=())
+    assert not report.passed
+    assert headline(report) == "Nothing was checked"
+
+
+def test_bars_are_as_long_as_their_figures() -> None:
+    text = render(example())
+    charts = [ET.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>", text)]
+    widths = [float(rect.get("width", "").rstrip("%")) for chart in charts for rect in chart if rect.get("class") == "blue"]
+    assert widths[0] == pytest.approx(100 * 6812 / 53200, abs=0.01)
+    assert pytest.approx(100 * 64 / 98, abs=0.01) in widths
+    assert all(0 <= width <= 100 for width in widths)
+
+
+def test_an_overfull_board_is_drawn_inside_its_bar() -> None:
+    report = dataclasses.replace(example(), resources=Resources(60000, 1, 1, 0, 0, "estimate"))
+    text = render(report)
+    assert '<rect class="red" width="100.00%"' in text
+    assert "112.8 %" in text
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.0123, "12 ms"), (1, "1.0 s"), (59.94, "59.9 s"), (59.96, "1 min 0 s"), (61.5, "1 min 2 s")])
+def test_seconds(value: float, text: str) -> None:
+    assert seconds(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(0, "0"), (950, "950"), (1562500, "1.56 M"), (999_600, "1 M"), (12_000, "12 k"), (1.5e9, "1.5 G"), (12.345, "12.3")])
+def test_rate(value: float, text: str) -> None:
+    assert rate(value) == text

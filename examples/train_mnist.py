@@ -7,12 +7,9 @@ scales the class scores in training only: one positive factor and one offset for
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from pathlib import Path
-
-os.environ.setdefault("BREVITAS_JIT", "0")
 
 import torch
 from torch import nn
@@ -39,7 +36,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--batch", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--data", default="mnist", help="'mnist' or a folder of IDX files (default: %(default)s)")
     parser.add_argument("-o", "--output", type=Path, help="where to write the weights (default: MODEL.safetensors)")
     return parser.parse_args()

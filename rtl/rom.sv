@@ -3,9 +3,9 @@
 (* keep_hierarchy = "yes" *)
 module rom #(
   parameter int unsigned WIDTH = 1,
-  parameter int unsigned DEPTH = 2,
+  parameter int unsigned DEPTH = 2,  // at least 2
   parameter FILE = "",  // for $readmemh, a word a line
-  localparam int unsigned ADDR_BITS = DEPTH > 1 ? $clog2(DEPTH) : 1
+  localparam int unsigned ADDR_BITS = $clog2(DEPTH)
 ) (
   input  logic [ADDR_BITS-1:0] addr_i,
   output logic [WIDTH-1:0]     word_o

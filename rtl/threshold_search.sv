@@ -16,20 +16,11 @@ module threshold_search #(
   input  logic [ROW_BITS-1:0]       row_i,
   output logic [PE-1:0][STAGES-1:0] n_o  // STAGES cycles later
 );
-  localparam int unsigned ENTRIES = 2 ** STAGES;
-
-`ifdef YOSYS
-  (* logic_block = 1 *)
-`else
-  (* rom_style = "distributed" *)
-`endif
-  logic [PE*ENTRIES*T_BITS-1:0] thresholds[ROWS];
-  initial $readmemh(FILE, thresholds);
+  // From this many address bits on, the thresholds are looked up apart (see rom); below, their few constants melt into the comparators.
+  localparam int unsigned APART = 4;
 
   // Index [k] is what stage k starts from.
-  /* verilator lint_off UNUSEDSIGNAL */  // a single row needs no choosing
   logic [STAGES-1:0][ROW_BITS-1:0] row;
-  /* verilator lint_on UNUSEDSIGNAL */
   logic [STAGES-1:0][PE-1:0][T_BITS-1:0] x;
   logic [STAGES:0][PE-1:0][STAGES-1:0] n;
   assign row[0] = row_i;
@@ -38,29 +29,23 @@ module threshold_search #(
 
   for (genvar k = 0; k < STAGES; k++) begin : gen_stage
     localparam int unsigned BIT = STAGES - 1 - k;  // the bit of n decided here
-    /* verilator lint_off UNUSEDSIGNAL */  // a stage looks at the entries it can meet only
-    logic [PE*ENTRIES*T_BITS-1:0] word;
-    /* verilator lint_on UNUSEDSIGNAL */
-
-    if (ROWS > 1) begin : gen_rows
-      assign word = thresholds[row[k]];
-    end else begin : gen_one_row
-      assign word = thresholds[0];
-    end
-
     for (genvar p = 0; p < PE; p++) begin : gen_lane
-      // The 2**k entries that this stage can meet, by the bits of n already known.
-      logic [2**k*T_BITS-1:0] entry;
       logic [T_BITS-1:0] chosen;
-      for (genvar e = 0; e < 2 ** k; e++) begin : gen_entry
-        assign entry[e*T_BITS+:T_BITS] = word[(p*ENTRIES+e*2**(BIT+1)+2**BIT-1)*T_BITS+:T_BITS];
+      logic [(k>0?k:1)-1:0] known;
+      if (k > 0) begin : gen_known
+        assign known = n[k][p][STAGES-1:BIT+1];
+      end else begin : gen_nothing_known
+        assign known = '0;
       end
-      if (k > 0) begin : gen_choose
-        logic [k-1:0] known;
-        assign known  = n[k][p][STAGES-1:BIT+1];
-        assign chosen = entry[known*T_BITS+:T_BITS];
-      end else begin : gen_first
-        assign chosen = entry;
+      if ((ROWS > 1 ? ROW_BITS : 0) + k >= APART) begin : gen_apart
+        (* keep_hierarchy = "yes" *)
+        threshold_rom #(
+          .PE(PE), .LANE(p), .STAGES(STAGES), .STAGE(k), .T_BITS(T_BITS), .ROWS(ROWS), .FILE(FILE)
+        ) i_rom (.row_i(row[k]), .known_i(known), .threshold_o(chosen));
+      end else begin : gen_melted
+        threshold_rom #(
+          .PE(PE), .LANE(p), .STAGES(STAGES), .STAGE(k), .T_BITS(T_BITS), .ROWS(ROWS), .FILE(FILE)
+        ) i_rom (.row_i(row[k]), .known_i(known), .threshold_o(chosen));
       end
 
       logic [STAGES-1:0] n_d, n_q;
@@ -75,7 +60,7 @@ module threshold_search #(
 
     if (k + 1 < STAGES) begin : gen_pass_on
       logic [ROW_BITS-1:0] row_q;
-      logic [PE-1:0][T_BITS-1:0] x_q;
+      logic [PE*T_BITS-1:0] x_q;
       always_ff @(posedge clk_i) begin
         if (advance_i) begin
           row_q <= row[k];

@@ -71,7 +71,7 @@ def _folder(path: Path, name: str, split: str, scale: Fraction | None) -> Datase
 
 def _npz(path: Path, name: str, scale: Fraction | None) -> Dataset:
     try:
-        with NpzFile(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, NpzFile(file, allow_pickle=False) as archive:
             if missing := {"x", "y"} - set(archive.files):
                 raise InputError(f"{path}: has no array {' or '.join(sorted(missing))} (found: {', '.join(archive.files) or 'none'})")
             x, y = archive["x"], archive["y"]

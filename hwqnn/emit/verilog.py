@@ -53,6 +53,7 @@ def padded_bits(bits: int) -> int:
 
 def emit(design: Design, directory: Path) -> Emitted:
     """Writes the RTL of `design` into the folder `directory` (made if missing). The same design gives byte-identical files."""
+    directory = directory.resolve()
     directory.mkdir(parents=True, exist_ok=True)
     top = identifier(design.name)
     if (RTL / f"{top}.sv").exists():  # a model called "fifo"

@@ -93,8 +93,8 @@ def positive_scale(call: Call, quantizer: str, scale: torch.Tensor, remedy: str)
     if not (torch.isfinite(scale).all() and (scale > 0).all()):
         value = scale[~(torch.isfinite(scale) & (scale > 0))].flatten()[0].item()
         raise InputError(
-            f"{call.place}: its {quantizer} quantizer has scale {value:g}. A narrow 1-bit integer quantizer has no code but 0 "
-            f"(and so an infinite scale): for 1 bit use {remedy}, or give it 2 bits or more"
+            f"{call.place}: its {quantizer} quantizer has scale {value:g}; a scale must be positive and finite. (A narrow integer quantizer "
+            f"of 1 bit has no code but 0, so its scale is infinite: for 1 bit use {remedy}, or take 2 bits.)"
         )
 
 

@@ -10,12 +10,11 @@ from hwqnn.frontend.registry import REGISTRY, Call
 from hwqnn.frontend.symbolic import Symbol
 from hwqnn.ir import Clamp, exact
 
-
-METADATA = frozenset(
-    ".shape .dtype .device .ndim .layout .is_cuda .requires_grad .grad_fn .is_quantized .is_sparse .names .itemsize "
-    "size dim ndimension numel nelement stride is_contiguous is_floating_point is_complex is_tensor __len__ get_device element_size "
-    "requires_grad_ __hash__".split()
-)
+METADATA = frozenset({
+    ".shape", ".dtype", ".device", ".ndim", ".layout", ".is_cuda", ".requires_grad", ".is_quantized", ".is_sparse", ".names",
+    "size", "dim", "ndimension", "numel", "nelement", "stride", "__len__", "get_device", "element_size",
+    "is_contiguous", "is_floating_point", "is_complex", "is_tensor", "__hash__",
+})  # fmt: skip
 """Functions and attributes of a tensor that do not look at its values."""
 
 

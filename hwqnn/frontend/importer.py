@@ -9,6 +9,7 @@ from dataclasses import fields, is_dataclass
 from fractions import Fraction
 from typing import Any
 
+import brevitas.config
 import numpy as np
 import torch
 
@@ -47,6 +48,8 @@ def import_brevitas(
         raise InputError("the example input must be a float tensor whose first axis is the batch, such as torch.rand(1, 784)")
     if input_scale <= 0:
         raise InputError(f"the input scale is {input_scale}; it must be above zero")
+    if brevitas.config.JIT_ENABLED:
+        raise InputError("Brevitas compiles its quantizers (BREVITAS_JIT=1), which hides what they do; start again with BREVITAS_JIT=0")
     check_finite(model)
     graph, again = (record(model, x, name, input_type, input_scale) for x in (example_input.detach().clone(), -1 - example_input.detach()))
     if not same((graph.ops, graph.meaning), (again.ops, again.meaning)):
@@ -94,7 +97,7 @@ def explain(error: Exception, running: list[Visit], shape: tuple[int, ...]) -> s
     if not running:
         return f"the model fails on an input of shape {shape}: {message}"
     visit = running[-1]
-    operand = plain(visit.args[0]) if visit.args else None
+    operand: Any = plain(visit.args[0]) if visit.args else None
     wants = next((getattr(visit.module, a) for a in ("in_features", "num_features", "in_channels") if hasattr(visit.module, a)), None)
     expected = ""
     if wants is not None and torch.is_tensor(operand):

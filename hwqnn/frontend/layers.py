@@ -24,7 +24,7 @@ def weight_type(weight: np.ndarray) -> Type:
     if (abs(weight) == 1).all():
         return Bipolar()
     lo, hi = int(weight.min()), int(weight.max())
-    return Ternary() if -1 <= lo and hi <= 1 else smallest(lo, hi)
+    return Ternary() if lo >= -1 and hi <= 1 else smallest(lo, hi)
 
 
 def read_weight(call: Call, quantized: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -63,6 +63,11 @@ def linear(call: Call) -> Symbol:
     offset = dot_rows(weight, delta) * scale + bias if (delta != 0).any() else bias
     out = Symbol(call.builder.add(op, len(weight)), (len(weight),), (), call.what).affine(scale * alpha, offset)
     return quantize(call, f"{name}.output_quant", layer.output_quant, out, call.out)
+
+
+@REGISTRY.layer(nn.Linear)
+def float_linear(call: Call) -> Symbol:
+    raise call.fail("its weights are floats; use QuantLinear of brevitas.nn with a weight_quant")
 
 
 @REGISTRY.layer(QuantScaleBias)

@@ -153,7 +153,9 @@ class Recorder(TorchFunctionMode):
             raise fail(f"{subject} gets its operand by keyword or inside a list; pass it by position")
         tensor = plain(out)
         if not torch.is_tensor(tensor) or tensor.dtype not in (torch.float32, torch.float64):
-            raise fail(f"{subject} yields a {tensor.dtype if torch.is_tensor(tensor) else type(out).__name__}; only float32 and float64 are supported")
+            raise fail(
+                f"{subject} yields a {tensor.dtype if torch.is_tensor(tensor) else type(out).__name__}; only float32 and float64 are supported"
+            )
         call = Call(
             visit.place, visit.what, visit.operands[0], visit.positions[0], visit.args, visit.kwargs, tensor, visit.module, self.builder
         )  # fmt: skip

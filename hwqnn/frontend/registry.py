@@ -81,10 +81,10 @@ Handler = Callable[[Call], Symbol]
 class Registry:
     """Handlers by layer class, and by the name of a torch function."""
 
-    layers: dict[type, Handler] = field(default_factory=dict)
+    layers: dict[type[torch.nn.Module], Handler] = field(default_factory=dict)
     functions: dict[str, Handler] = field(default_factory=dict)
 
-    def layer(self, *classes: type) -> Callable[[Handler], Handler]:
+    def layer(self, *classes: type[torch.nn.Module]) -> Callable[[Handler], Handler]:
         def register(handler: Handler) -> Handler:
             self.layers.update(dict.fromkeys(classes, handler))
             return handler
@@ -100,10 +100,8 @@ class Registry:
 
     def for_layer(self, module: torch.nn.Module) -> Handler | None:
         """The handler of the nearest registered base class whose `forward` the module still uses."""
-        for cls in type(module).__mro__:
-            if cls in self.layers:
-                return self.layers[cls] if type(module).forward is cls.forward else None
-        return None
+        cls = next((cls for cls in type(module).__mro__ if cls in self.layers), None)
+        return self.layers[cls] if cls is not None and type(module).forward is cls.forward else None
 
 
 REGISTRY = Registry()

@@ -10,8 +10,9 @@ from hwqnn.reference.step import Step, step_of, storage
 
 @step_of(ChannelAffine)
 def channel_affine(op: ChannelAffine, source: Edge, target: Edge) -> Step:
-    """Integers (N, ..., C) to integers of the same shape; in Python's integers where a product may not fit 64 bits."""
-    largest = max(abs(source.type.min), abs(source.type.max)) * max(map(abs, op.mul.tolist()))
-    dtype = np.dtype(object if largest >= 2**63 or storage(target.type).hasobject else np.int64)
-    mul, add, result = op.mul.astype(dtype), op.add.astype(dtype), storage(target.type)
+    """Integers (N, ..., C) to integers of the same shape; Python's own where the result may need 64 bits or more."""
+    result = storage(target.type)
+    # A product may wrap around in int64; the sum, where that fits, is right all the same.
+    dtype = np.dtype(object) if result.hasobject else np.dtype(np.int64)
+    mul, add = op.mul.astype(dtype), op.add.astype(dtype)
     return lambda x: (mul * x.astype(dtype) + add).astype(result)

@@ -10,6 +10,11 @@ from numba import njit
 
 from hwqnn.ir import Edge, MatMul
 from hwqnn.reference.step import Step, no_wider_than_64, step_of, storage
+from hwqnn.reference.tiles import tiled
+
+_LANES = 16
+_ROWS = 4
+_COLUMNS = 2
 
 
 @step_of(MatMul)
@@ -18,13 +23,16 @@ def matmul(op: MatMul, source: Edge, target: Edge) -> Step:
     no_wider_than_64(op, source)
     no_wider_than_64(op, target)
     dtype = _exact_dtype(op, source)
-    weights: np.ndarray = np.ascontiguousarray(op.weight.T, dtype)
+    outputs, inputs = op.weight.shape
+    weights = tiled(np.pad(op.weight, ((0, 0), (0, -inputs % _COLUMNS))).astype(dtype), _LANES)
     result = storage(target.type)
 
     def step(x: np.ndarray) -> np.ndarray:
-        out: np.ndarray = np.empty((len(x), weights.shape[1]), dtype)
-        _product(np.ascontiguousarray(x, dtype), weights, out)
-        return out.astype(result, copy=False)
+        padded: np.ndarray = np.zeros((len(x) + -len(x) % _ROWS, weights.shape[1]), dtype)
+        padded[: len(x), :inputs] = x
+        out: np.ndarray = np.empty((len(padded), outputs), dtype)
+        _product(padded, weights, out)
+        return out[: len(x)].astype(result, copy=False)
 
     return step
 
@@ -40,15 +48,25 @@ def _exact_dtype(op: MatMul, source: Edge) -> type:
 
 @njit(nogil=True, cache=True, fastmath={"contract"})
 def _product(x, weights, out):  # type: ignore[no-untyped-def]
-    """out = x @ weights, (N, in) @ (in, out), vectorized over out; four inputs at a time, so that out is loaded and stored less often."""
-    whole = x.shape[1] // 4 * 4
-    for n in range(len(x)):
-        acc = out[n]
-        acc[:] = 0
-        for i in range(0, whole, 4):
-            a, b, c, d = x[n, i], x[n, i + 1], x[n, i + 2], x[n, i + 3]
-            for o in range(len(acc)):
-                acc[o] += a * weights[i, o] + b * weights[i + 1, o] + c * weights[i + 2, o] + d * weights[i + 3, o]
-        for i in range(whole, x.shape[1]):
-            for o in range(len(acc)):
-                acc[o] += x[n, i] * weights[i, o]
+    """out = x @ weights for x (N, in), N a multiple of 4 and in of 2: a weight loaded once serves four images."""
+    tile = weights.shape[2]
+    p, q, r, s = np.empty(tile, x.dtype), np.empty(tile, x.dtype), np.empty(tile, x.dtype), np.empty(tile, x.dtype)
+    for t in range(len(weights)):
+        w = weights[t]
+        for n in range(0, len(x), 4):
+            p[:] = 0
+            q[:] = 0
+            r[:] = 0
+            s[:] = 0
+            for i in range(0, x.shape[1], 2):
+                for o in range(tile):
+                    a, b = w[i, o], w[i + 1, o]
+                    p[o] += x[n, i] * a + x[n, i + 1] * b
+                    q[o] += x[n + 1, i] * a + x[n + 1, i + 1] * b
+                    r[o] += x[n + 2, i] * a + x[n + 2, i + 1] * b
+                    s[o] += x[n + 3, i] * a + x[n + 3, i + 1] * b
+            for o in range(min(tile, out.shape[1] - t * tile)):
+                out[n, t * tile + o] = p[o]
+                out[n + 1, t * tile + o] = q[o]
+                out[n + 2, t * tile + o] = r[o]
+                out[n + 3, t * tile + o] = s[o]

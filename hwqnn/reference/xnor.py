@@ -1,7 +1,5 @@
 """Products of packed bits: with d bits of n in which x and w differ, their bipolar dot product is n - 2 d (Rastegari et al. 2016).
-
-Weights lie in tiles of neurons, neurons innermost: (tiles, words, neurons a tile). So one SIMD register holds a word each of several
-neurons, nothing is summed across lanes, and a tile stays in the first-level cache while the batch passes by.
+The words of a neuron's weights are its inputs in the sense of `tiles.py`.
 """
 
 from __future__ import annotations
@@ -13,15 +11,15 @@ from hwqnn.ir import MatMul, Threshold
 from hwqnn.reference import bits
 from hwqnn.reference.bits import popcount
 from hwqnn.reference.step import Step
+from hwqnn.reference.tiles import tiled
 
-_TILE = 256
 _LANES = 8
 
 
 def xnor_sum(op: MatMul) -> Step:
     """Packed bits (N, words) to accumulators, int32 (N, out)."""
     outputs, inputs = op.weight.shape
-    weights = _tiles(op.weight > 0, _LANES)
+    weights = tiled(bits.pack(op.weight > 0), _LANES)
 
     def step(x: np.ndarray) -> np.ndarray:
         out = np.empty((len(x), outputs), np.int32)
@@ -36,7 +34,7 @@ def xnor_threshold(op: MatMul, threshold: Threshold) -> Step:
     outputs, inputs = op.weight.shape
     limit, flip = differing_limit(threshold, inputs, outputs)
     # Negating a neuron's weights makes d into inputs - d, so "d > limit" becomes "d < inputs - limit" and all compare in one direction.
-    weights = _tiles((op.weight > 0) ^ flip[:, None], bits.WORD)
+    weights = tiled(bits.pack((op.weight > 0) ^ flip[:, None]), bits.WORD)
     limit = np.where(flip, inputs - limit - 1, limit)
     padded = np.full(weights.shape[0] * weights.shape[2], -1, np.int64)
     padded[:outputs] = limit
@@ -60,16 +58,6 @@ def differing_limit(op: Threshold, inputs: int, outputs: int) -> tuple[np.ndarra
     if op.step == 0:
         limit, flip = np.full(outputs, inputs), np.full(outputs, op.base < 0)
     return limit, flip
-
-
-def _tiles(ones: np.ndarray, multiple: int) -> np.ndarray:
-    """Weight bits, bool (out, in), as uint64 (tiles, words, neurons a tile), out padded with zeros to whole tiles of a `multiple` of neurons."""
-    packed = bits.pack(ones)
-    tiles = -(-len(packed) // _TILE)
-    tile = -(-len(packed) // (tiles * multiple)) * multiple
-    padded = np.zeros((tiles * tile, packed.shape[1]), np.uint64)
-    padded[: len(packed)] = packed
-    return np.ascontiguousarray(padded.reshape(tiles, tile, -1).transpose(0, 2, 1))
 
 
 @njit(nogil=True, cache=True, inline="never")

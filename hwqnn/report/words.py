@@ -11,8 +11,8 @@ def number(value: float, digits: int = 1) -> str:
 
 
 def percent(fraction: float | None, digits: int = 2) -> str:
-    """0.9484 -> "94.84 %"; None -> "–"."""
-    return "–" if fraction is None else f"{100 * fraction:.{digits}f} %"
+    """0.9484 -> "94.84 %"; None -> a dash."""
+    return "-" if fraction is None else f"{100 * fraction:.{digits}f} %"
 
 
 def seconds(value: float) -> str:
@@ -58,9 +58,7 @@ def sentences(report: Report) -> list[str]:
             f"The RTL agrees with the exact model on all {number(exact.rtl_bits_compared)} bits compared, "
             f"over {number(report.accuracy.rtl_images)} images."
         )
-    said.append(
-        f"At {number(report.clock_mhz)} MHz it classifies {rate(performance.fps)} frames a second, the first after {number(latency, 2)} µs."
-    )
+    said.append(f"At {number(report.clock_mhz)} MHz it classifies {rate(performance.fps)} frames a second, the first after {number(latency, 2)} µs.")
     worst = max(report.utilization, key=lambda name: report.utilization[name])
     measured = "An estimate says it" if report.resources.source == "estimate" else "It"
     said.append(

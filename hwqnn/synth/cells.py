@@ -34,13 +34,12 @@ class Cells:
 # Two LUTs of at most five shared inputs could share one LUT6; yosys does not pair them, so neither do we: the count is an upper bound.
 # An inverter counts as a LUT: a vendor tool absorbs most of them, but may need one.
 _LUTS = {
-    1: ["INV", "LUT1", "LUT2", "LUT3", "LUT4", "LUT5", "LUT6", "LUT6_2", "SRL16E", "SRLC16E", "SRLC32E"]
-    + ["RAM16X1S", "RAM32X1S", "RAM64X1S", "ROM16X1", "ROM32X1", "ROM64X1"],
-    2: ["RAM16X1D", "RAM32X1D", "RAM64X1D", "RAM128X1S", "ROM128X1"],
-    4: ["RAM32M", "RAM64M", "RAM128X1D", "RAM256X1S", "ROM256X1"],
+    "INV LUT1 LUT2 LUT3 LUT4 LUT5 LUT6 LUT6_2 SRL16E SRLC16E SRLC32E RAM16X1S RAM32X1S RAM64X1S ROM16X1 ROM32X1 ROM64X1": 1,
+    "RAM16X1D RAM32X1D RAM64X1D RAM128X1S ROM128X1": 2,
+    "RAM32M RAM64M RAM128X1D RAM256X1S ROM256X1": 4,
 }
 COST: dict[str, Cells] = {
-    **{name: Cells(lut=luts) for luts, names in _LUTS.items() for name in names},
+    **{name: Cells(lut=luts) for names, luts in _LUTS.items() for name in names.split()},
     **{name + edge: Cells(ff=1) for name in ("FDRE", "FDSE", "FDCE", "FDPE") for edge in ("", "_1")},
     **{name: Cells() for name in ("MUXF7", "MUXF8")},  # inside the slice, beside the LUTs that feed them
     "$scopeinfo": Cells(),  # no hardware: yosys notes which module a flattened cell came from

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -15,9 +14,7 @@ from hwqnn.synth.unit import Contents, Unit, read
 from hwqnn.synth.yosys import WORKER, Yosys, yosys_version
 
 
-def synthesize(
-    units: Sequence[Unit], *, jobs: int, timeout_s: float, progress: Callable[[str, Cells], None] | None = None
-) -> dict[str, Cells]:
+def synthesize(units: Sequence[Unit], *, jobs: int, timeout_s: float, progress: Callable[[str, Cells], None] | None = None) -> dict[str, Cells]:
     """Synthesizes every unit for 7-series and counts the cells of its netlist.
 
     Args:
@@ -87,4 +84,4 @@ def _store(path: Path, netlist: dict[str, int]) -> None:
     """Writes `path` in one step, so that nobody ever reads half of it."""
     with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as temporary:
         json.dump(netlist, temporary, sort_keys=True)
-    os.replace(temporary.name, path)
+    Path(temporary.name).replace(path)

@@ -1,4 +1,4 @@
-"""Runs inside the child process, as a plain script: yosys over the sources in the current folder, cell counts into `cells.json`.
+"""Runs inside the child process, as a plain script: yosys over the sources in the current folder, cell counts into `yosys:cells.json`.
 
 The flow is `synth_xilinx -family xc7 -noiopad -noclkbuf -flatten`, less what cannot change its result: the models of exotic cells
 (`cells_xtra.v`, half of the time of a small block) are not read, and the memory mapping is skipped when there is no memory.
@@ -9,8 +9,10 @@ Usage: worker.py CPU_SECONDS TOP SOURCE...
 import json
 import resource
 import sys
+from collections import Counter
 from pathlib import Path
 
+RESULT = "yosys:cells.json"  # no unit's file can have a colon in its name
 STACK = 100 << 20  # bytes; Linux keeps 128 MiB free for it
 
 
@@ -31,9 +33,9 @@ def main() -> None:
     def synth(labels: str) -> None:
         run(f"synth_xilinx -family xc7 -noiopad -noclkbuf -flatten -top {top} -run {labels}")
 
-    def cells() -> dict[str, int]:
-        run(f"tee -q -o cells.json stat -json -top {top}")
-        return json.loads(Path("cells.json").read_text())["design"]["num_cells_by_type"]
+    def cells() -> Counter[str]:
+        run(f"tee -q -o {RESULT} stat -json -top {top}")
+        return total(json.loads(Path(RESULT).read_text())["modules"], "\\" + top)
 
     run("read_verilog -lib -specify +/xilinx/cells_sim.v")
     run("read_verilog -sv -defer " + " ".join(sources))  # a library module with its default parameters may not elaborate
@@ -42,7 +44,17 @@ def main() -> None:
     if any(kind.startswith("$mem") for kind in cells()):
         synth("map_memory:map_ffram")
     synth("map_ffram:edif")
-    Path("cells.json").write_text(json.dumps(cells()))
+    Path(RESULT).write_text(json.dumps(cells()))
+
+
+def total(modules: dict, name: str) -> Counter[str]:
+    """The primitives below module `name`, by type: a module marked `keep_hierarchy` is still an instance in its parent."""
+    found: Counter[str] = Counter()
+    for kind, times in modules[name]["num_cells_by_type"].items():
+        module = kind if kind in modules else "\\" + kind  # a public name is printed without its backslash
+        for primitive, inside in (total(modules, module) if module in modules else {kind: 1}).items():
+            found[primitive] += times * inside
+    return found
 
 
 main()

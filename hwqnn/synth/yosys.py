@@ -56,7 +56,7 @@ class Yosys:
         with tempfile.TemporaryDirectory(prefix="hwqnn-synth-") as folder:
             for file, content in contents.files.items():
                 (Path(folder) / file).write_bytes(content)
-            log = Path(folder) / "yosys:log"  # no unit's file can have a colon in its name
+            log = Path(folder) / "yosys:log"
             with log.open("wb") as output:
                 child = self._start([contents.top, *contents.sources], Path(folder), output.fileno())
             try:
@@ -71,7 +71,7 @@ class Yosys:
                     self._running.discard(child)
             if child.returncode != 0:
                 raise ToolError(f"block {name!r}: {_reason(log, child.returncode)}")
-            return json.loads((Path(folder) / "cells.json").read_text())
+            return json.loads((Path(folder) / "yosys:cells.json").read_text())
 
     def stop(self) -> None:
         """Ends every running child and lets no other start."""

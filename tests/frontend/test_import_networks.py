@@ -30,10 +30,10 @@ from brevitas.quant import (
     SignedTernaryWeightPerTensorConst,
     Uint8ActPerTensorFloat,
 )
+from brevitas.quant.fixed_point import Int8WeightPerChannelFixedPoint
 from brevitas_examples.bnn_pynq.models.common import CommonActQuant, CommonWeightQuant
 from brevitas_examples.bnn_pynq.models.FC import FC
 from brevitas_examples.bnn_pynq.models.tensor_norm import TensorNorm
-from brevitas.quant.fixed_point import Int8WeightPerChannelFixedPoint
 from torch import nn
 
 from hwqnn import ir
@@ -326,7 +326,7 @@ def test_arithmetic_on_quant_tensors() -> None:
             self.act, self.fc = qnn.QuantIdentity(bit_width=4, return_quant_tensor=True), qnn.QuantLinear(N_IN, N_OUT, return_quant_tensor=True)
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return 3.0 * (self.fc(torch.flatten(self.act(x), 1) + 0.25).view(-1, N_OUT) + 0.5) - 0.125
+            return (self.fc(torch.flatten(self.act(x), 1)).view(-1, N_OUT) + 0.5) * 3.0 - 0.125
 
     check(randomize(Net(), 4))
 
@@ -337,7 +337,9 @@ def test_tensor_norm_and_image_input() -> None:
 
         def __init__(self) -> None:
             super().__init__()
-            self.layers = nn.ModuleList([nn.Flatten(), Unit(), sign(), qnn.QuantLinear(N_IN, N_OUT, weight_quant=CommonWeightQuant, weight_bit_width=1)])
+            self.layers = nn.ModuleList(
+                [nn.Flatten(), Unit(), sign(), qnn.QuantLinear(N_IN, N_OUT, weight_quant=CommonWeightQuant, weight_bit_width=1)]
+            )
             self.norm = TensorNorm()
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -62,30 +62,57 @@ def test_a_threshold_at_every_byte() -> None:
     assert (Executor(Graph("bytes", ops, "m"), threads=1).run(x) == bits @ ops[2].weight.T).all()
 
 
-@pytest.mark.parametrize("out", [3, 5])
-@pytest.mark.parametrize("wide", [8, 16, 25, 30])
-def test_products_at_the_edge_of_each_float_type(wide: int, out: int) -> None:
-    """Accumulators up to the greatest, where one more bit of rounding would show."""
-    rng = np.random.default_rng(wide)
-    weight = rng.integers(-(2 ** (wide - 1)), 2 ** (wide - 1), (out, 7))
-    weight[0], weight[1] = 2 ** (wide - 1) - 1, -(2 ** (wide - 1))
-    entry = Input(name="in", inputs=(), type=UInt(wide), shape=(7,))
-    graph = Graph("wide", (entry, MatMul(name="m", inputs=("in",), weight=weight, weight_type=Int(wide))), "m")
-    x = rng.integers(0, 2**wide, (20, 7))
-    x[0] = 2**wide - 1
+@pytest.mark.parametrize("bits", [24, 53])
+@pytest.mark.parametrize("last", [-1, 1])
+def test_products_at_the_edge_of_each_float_type(bits: int, last: int) -> None:
+    """2^24 + 1 has no float32 and 2^53 + 1 no float64; nor do sums that pass there on the way back."""
+    weight = np.array([[2**bits, last, 0], [2**bits, 1, -(2**bits)], [2**bits - 1, 1, 0], [-(2**bits), -1, 0]])
+    entry = Input(name="in", inputs=(), type=UInt(1), shape=(3,))
+    graph = Graph("wide", (entry, MatMul(name="m", inputs=("in",), weight=weight, weight_type=Int(60))), "m")
+    x = np.array([[1, 1, 1], [1, 0, 1], [0, 1, 0], [1, 1, 0], [0, 0, 0]])
     executor = Executor(graph, threads=1)
     expected = [evaluate(graph, image)["m"] for image in x.tolist()]
     assert executor.run(x).tolist() == expected
     assert executor.trace(x)["m"].tolist() == expected
 
 
-def test_a_constant_threshold_of_step_zero() -> None:
-    graph = binary(70, 66, 4)
-    for base in (-1, 1):
-        ops = [replace(op, base=base, step=0) if isinstance(op, Threshold) else op for op in graph.ops]
-        constant = Graph("constant", tuple(ops), graph.output)
-        x = values_of(np.random.default_rng(2), Bipolar(), (3, 70))
-        assert Executor(constant, threads=1).run(x).tolist() == [evaluate(constant, image)[graph.output] for image in x.tolist()]
+@pytest.mark.parametrize(("base", "step"), [(1, -2), (1, 0), (-1, 0)])
+def test_bipolar_thresholds_that_fall_or_stay(base: int, step: int) -> None:
+    """On the graph's input and after a product."""
+    inner = binary(70, 66, 4)
+    entry = Input(name="pixels", inputs=(), type=UInt(8), shape=(70,))
+    first = Threshold(name="in", inputs=("pixels",), thresholds=np.array([[99]]), descending=np.array([True]), base=base, step=step, type=Bipolar())
+    rest = [replace(op, base=base, step=step) if isinstance(op, Threshold) else op for op in inner.ops[1:]]
+    graph = Graph("falling", (entry, first, *rest), inner.output)
+    x = np.random.default_rng(2).integers(95, 103, (9, 70))
+    assert Executor(graph, threads=1).run(x).tolist() == [evaluate(graph, image)[graph.output] for image in x.tolist()]
+
+
+def test_bipolar_threshold_without_levels() -> None:
+    inner = binary(5, 7, 2)
+    none = np.empty((1, 0), np.int64)
+    ops = [replace(op, thresholds=none, descending=np.array([False]), base=1) if isinstance(op, Threshold) else op for op in inner.ops]
+    graph = Graph("constant", tuple(ops), inner.output)
+    x = values_of(np.random.default_rng(2), Bipolar(), (3, 5))
+    assert Executor(graph, threads=1).run(x).tolist() == [evaluate(graph, image)[graph.output] for image in x.tolist()]
+
+
+def test_input_codes_of_sixteen_bits() -> None:
+    inner = binary(3, 2)
+    entry = Input(name="codes", inputs=(), type=UInt(16), shape=(3,))
+    level = np.array([[40_000], [70_000], [-5]])
+    first = Threshold(name="in", inputs=("codes",), thresholds=level, descending=np.zeros(3, bool), base=-1, step=2, type=Bipolar())
+    graph = Graph("codes", (entry, first, *inner.ops[1:]), inner.output)
+    x = np.array([[39_999, 65_535, 0], [40_000, 65_535, 1], [65_535, 0, 2]])
+    assert Executor(graph, threads=1).run(x).tolist() == [evaluate(graph, image)[graph.output] for image in x.tolist()]
+
+
+def test_affine_whose_product_passes_64_bits_and_comes_back() -> None:
+    entry = Input(name="in", inputs=(), type=UInt(4), shape=(2,))
+    affine = ChannelAffine(name="a", inputs=("in",), mul=np.array([2**60, 2**58]), add=np.array([-(2**63), 3]))
+    graph = Graph("wrap", (entry, affine), "a")
+    x = np.array([[15, 15], [0, 0], [8, 7]])
+    assert Executor(graph).run(x).tolist() == [evaluate(graph, image)["a"] for image in x.tolist()]
 
 
 def test_argmax_tie_goes_to_the_lowest_index_even_past_64_bits() -> None:
@@ -126,10 +153,8 @@ def test_no_images() -> None:
     ],
 )
 def test_bad_input(entry: UInt, x: np.ndarray, message: str) -> None:
-    weight = np.ones((2, 4), np.int64)
-    graph = Graph(
-        "g", (Input(name="in", inputs=(), type=entry, shape=(4,)), MatMul(name="m", inputs=("in",), weight=weight, weight_type=Bipolar())), "m"
-    )
+    product = MatMul(name="m", inputs=("in",), weight=np.ones((2, 4), np.int64), weight_type=Bipolar())
+    graph = Graph("g", (Input(name="in", inputs=(), type=entry, shape=(4,)), product), "m")
     executor = Executor(graph)
     for call in (executor.run, executor.trace):
         with pytest.raises(InputError, match=message):

@@ -32,6 +32,14 @@ DESIGNS = {
         " always_ff @(posedge clk) r <= {r[14:0], d}; assign q = r[15]; endmodule",
         Cells(lut=1),
     ),
+    "kept": (  # 2 * (2 * 1 + 1) ANDs of six inputs, in modules that flattening keeps
+        "(* keep_hierarchy *) module leaf(input logic [5:0] a, output logic y); assign y = &a; endmodule\n"
+        "(* keep_hierarchy *) module branch #(parameter N = 1) (input logic [5:0] a, input logic [5:0] b, output logic [2:0] y);"
+        " leaf l0 (.a(a), .y(y[0])); leaf l1 (.a(b), .y(y[1])); assign y[2] = |(a ^ {6{1'b1}}); endmodule\n"
+        "module kept(input logic [23:0] a, output logic [5:0] y);"
+        " branch #(2) b0 (.a(a[5:0]), .b(a[11:6]), .y(y[2:0])); branch #(2) b1 (.a(a[17:12]), .b(a[23:18]), .y(y[5:3])); endmodule",
+        Cells(lut=6),
+    ),
     "lut6_2": (
         "module lut6_2(input logic [5:0] a, output logic [1:0] y); LUT6_2 #(.INIT(64'h8000_0001_dead_beef)) i"
         " (.I0(a[0]), .I1(a[1]), .I2(a[2]), .I3(a[3]), .I4(a[4]), .I5(a[5]), .O6(y[0]), .O5(y[1])); endmodule",

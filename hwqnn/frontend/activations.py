@@ -49,8 +49,13 @@ class Reading:
             raise self.call.fail(f"its {what} is {float(number)}, not an integer")
         return int(number)
 
+    def not_delayed(self, impl: Any) -> None:
+        if type(impl.delay_wrapper.delay_impl) is not _NoDelay:
+            raise self.call.fail("its quantizer starts after a delay (quant_delay_steps); set it to 0")
+
 
 def read_binary(reading: Reading) -> tuple[Fraction, Quantizer]:
+    reading.not_delayed(reading.impl)
     return Fraction(1), SignQuantizer(reading.scale)
 
 
@@ -61,6 +66,7 @@ def read_int(reading: Reading) -> tuple[Fraction, Quantizer]:
         raise fail("its quantizer only observes (observer_only); finish calibration first")
     if type(impl) is not IntQuant or type(impl.tensor_clamp_impl) not in CLAMPS:
         raise fail(f"integer quantizer {type(impl).__name__} with {type(impl.tensor_clamp_impl).__name__} is not supported")
+    reading.not_delayed(impl)
     if type(impl.float_to_int_impl) not in ROUNDINGS:
         raise fail(f"rounding {type(impl.float_to_int_impl).__name__} is not supported; use ROUND, FLOOR or CEIL")
     width = torch.tensor(float(reading.bit_width))
@@ -73,6 +79,7 @@ def read_int(reading: Reading) -> tuple[Fraction, Quantizer]:
 
 def read_ternary(reading: Reading) -> tuple[Fraction, Quantizer]:
     """code = sign(x) where |x| > t, else 0. Rounding half to even is open at ±1/2, so stretching t to scale / 2 gives just this."""
+    reading.not_delayed(reading.impl)
     (limit,) = reading.call.exact("ternary threshold", reading.impl.threshold * torch.tensor(float(reading.scale)))
     if limit <= 0:
         raise reading.call.fail(f"a ternary threshold of {float(limit):g}; it must be positive")
@@ -119,9 +126,6 @@ def quantize(call: Call, name: str, proxy: Any, symbol: Symbol, sample: Any) -> 
     impl = fused.tensor_quant
     if type(proxy) is not ActQuantProxyFromInjector or type(impl) not in QUANTIZERS:
         raise call.fail(f"its activation quantizer {type(impl).__name__} (of {type(proxy).__name__}) is not supported")
-    delay = impl.int_quant.delay_wrapper if isinstance(impl, RescalingIntQuant) else impl.delay_wrapper
-    if type(delay.delay_impl) is not _NoDelay:
-        raise call.fail("its quantizer starts after a delay (quant_delay_steps); set it to 0")
     _, scale, zero_point, bit_width = impl(plain(sample).clone())
     if scale.numel() != 1:
         raise call.fail(f"its activation quantizer has {scale.numel()} scales; use one per tensor (scaling_per_output_channel=False)")

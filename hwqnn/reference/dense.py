@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 
 from hwqnn.ir import Edge, MatMul
-from hwqnn.reference.step import Step, no_wider_than_64, step_of, storage
+from hwqnn.reference.step import Step, check_int64, step_of, storage
 from hwqnn.reference.tiles import tiled
 
 _LANES = 16
@@ -20,8 +20,8 @@ _COLUMNS = 2
 @step_of(MatMul)
 def matmul(op: MatMul, source: Edge, target: Edge) -> Step:
     """Integers (N, in) to accumulators (N, out)."""
-    no_wider_than_64(op, source)
-    no_wider_than_64(op, target)
+    check_int64(op, source)
+    check_int64(op, target)
     dtype = _exact_dtype(op, source)
     outputs, inputs = op.weight.shape
     weights = tiled(np.pad(op.weight, ((0, 0), (0, -inputs % _COLUMNS))).astype(dtype), _LANES)

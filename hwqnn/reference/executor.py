@@ -11,7 +11,7 @@ import numpy as np
 from hwqnn.errors import InputError
 from hwqnn.ir import Bipolar, Graph, Type
 from hwqnn.reference import plan
-from hwqnn.reference.step import Step, no_wider_than_64, storage
+from hwqnn.reference.step import Step, check_int64, storage
 
 _CHUNK = 500
 """Images that pass through all steps together: enough to hide the calls, few enough for the values between steps to stay in cache."""
@@ -35,8 +35,8 @@ class Executor:
         self.graph = graph
         self.threads = threads or len(os.sched_getaffinity(0))
         self._fast = plan.fast(graph)
-        no_wider_than_64(graph.input, graph.edges[graph.input.name])
-        no_wider_than_64(graph.op(graph.output), graph.edges[graph.output])
+        check_int64(graph.input, graph.edges[graph.input.name])
+        check_int64(graph.op(graph.output), graph.edges[graph.output])
 
     def run(self, x: np.ndarray) -> np.ndarray:
         """The output for each input, on packed bits where the network is binary.

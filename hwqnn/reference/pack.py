@@ -7,13 +7,13 @@ from numba import njit
 
 from hwqnn.ir import Edge, Threshold
 from hwqnn.reference import bits
-from hwqnn.reference.step import Step, no_wider_than_64
+from hwqnn.reference.step import Step, check_int64
 from hwqnn.reference.threshold import limited
 
 
 def pack_threshold(op: Threshold, source: Edge) -> Step:
     """Integers (N, C) through a one-level bipolar threshold to packed bits (N, words)."""
-    no_wider_than_64(op, source)
+    check_int64(op, source)
     flip = np.broadcast_to(op.descending, source.channels) ^ (op.step < 0)
     above = np.broadcast_to(limited(op.thresholds[:, 0], source), source.channels)
     if op.step == 0:

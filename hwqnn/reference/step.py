@@ -48,7 +48,7 @@ def storage(of: Type) -> np.dtype:
     return np.dtype(object)
 
 
-def no_wider_than_64(op: Op, edge: Edge) -> None:
+def check_int64(op: Op, edge: Edge) -> None:
     """Raises `GraphError` if a value on the edge may need 64 bits or more."""
     if storage(edge.type).hasobject:
         raise op.fail(f"values of type {edge.type} may need more than 63 bits")

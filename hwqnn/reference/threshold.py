@@ -6,14 +6,14 @@ import numpy as np
 from numba import njit
 
 from hwqnn.ir import Edge, Threshold
-from hwqnn.reference.step import Step, no_wider_than_64, step_of, storage
+from hwqnn.reference.step import Step, check_int64, step_of, storage
 
 
 @step_of(Threshold)
 def threshold(op: Threshold, source: Edge, target: Edge) -> Step:
     """Integers (N, ..., C) to integers of the same shape."""
-    no_wider_than_64(op, source)
-    no_wider_than_64(op, target)
+    check_int64(op, source)
+    check_int64(op, target)
     compare, result = storage(source.type), storage(target.type)
     levels = np.broadcast_to(limited(op.thresholds, source), (source.channels, op.levels)).T.astype(compare)
     # base + step * (levels - n) = (base + step * levels) - step * n, so a descending channel differs in its constants alone.

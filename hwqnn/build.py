@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 STAGES = ("import", "lower", "fold", "emit", "reference", "cosim", "synth", "report")
 _COSIM_BUDGET = 2e10
 """LUTs times cycles that the cosimulation takes on by default: about a quarter of a minute."""
-_MARKER = "report.json"
+_MARKERS = ("graph.json", "folding.json", "report.json", "report.html")
+"""A folder that holds all of these is an earlier build's, which a new one may replace."""
 
 
 class Progress(Protocol):
@@ -114,33 +116,53 @@ def build(options: Options, progress: Progress | None = None) -> Built:
     """
     board = boards.load(options.board)
     target = _target(options, board)
-    staging = target.with_name(f".{target.name}.{os.getpid()}")
+    place = target.resolve()
+    staging = place.with_name(f".{place.name}.{os.getpid()}")
+    made = [parent for parent in staging.parents if not parent.exists()]
     try:
         try:
             staging.mkdir(parents=True)
         except OSError as error:
             raise InputError(f"cannot write to {target.parent}: {error.strerror}; choose another folder with -o") from error
         result = _stages(options, board, staging, _Clock(progress or Silent()))
-        _publish(staging, target)
+        _publish(staging, place)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+        for parent in made:  # nearest first; those that now hold something stay
+            with suppress(OSError):
+                parent.rmdir()
     return Built(result, target)
 
 
 def _target(options: Options, board: Board) -> Path:
+    """The folder to write. A name from the user's files is not free to lead anywhere else."""
     model = options.model if ":" not in options.model else options.model.rpartition(":")[2]
-    target = options.output or Path("build") / f"{model}-{board.name}"
-    if target.exists() and not (target / _MARKER).is_file() and (not target.is_dir() or any(target.iterdir())):
+    target = options.output or Path("build") / re.sub(r"[^\w.-]", "_", f"{model}-{board.name}")
+    try:
+        foreign = target.exists() and not (target.is_dir() and (_is_build(target) or not any(target.iterdir())))
+    except OSError as error:
+        raise InputError(f"cannot write to {target}: {error.strerror}; choose another folder with -o") from error
+    if foreign:
         raise InputError(f"{target} exists and is not the folder of an earlier build: choose another with -o, or remove it")
     return target
 
 
-def _publish(staging: Path, target: Path) -> None:
-    """Puts the finished folder in its place; an earlier build there goes only then."""
-    old = target.with_name(f".{target.name}.{os.getpid()}.old")
-    if target.exists():
-        target.rename(old)
-    staging.rename(target)
+def _is_build(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in _MARKERS)
+
+
+def _publish(staging: Path, place: Path) -> None:
+    """Puts the finished folder in its place; an earlier build there goes only then, and comes back should that fail."""
+    old = staging.with_name(f"{staging.name}.old")
+    earlier = place.exists()
+    if earlier:
+        place.rename(old)
+    try:
+        staging.rename(place)
+    except BaseException:
+        if earlier:
+            old.rename(place)
+        raise
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -149,6 +171,9 @@ def _stages(options: Options, board: Board, directory: Path, clock: _Clock) -> r
     with clock.stage("import"):
         name, model, data = _load(options)
         imported, example = _import(name, model, data)
+        classes = imported.edges[imported.output].channels
+        if data.y.max() >= classes:
+            raise InputError(f"data '{data.name}' has a label {data.y.max()}, but '{name}' tells only {classes} classes apart (0 to {classes - 1})")
         clock.summary = f"{name}, {len(data):,} images of {data.name}"
     with clock.stage("lower"):
         graph = lower(imported, options.head)
@@ -283,8 +308,8 @@ def _plain(options: Options) -> dict[str, str | int | float | bool | None]:
     for name, value in vars(options).items():
         if isinstance(value, Head | Port):
             plain[name] = str(value.value)
-        elif isinstance(value, str | int | float | bool | None):
+        elif isinstance(value, int | float | bool | None):
             plain[name] = value
-        else:
-            plain[name] = str(value)
+        else:  # a path may hold bytes that are no UTF-8
+            plain[name] = str(value).encode("utf-8", "backslashreplace").decode("utf-8")
     return plain

@@ -24,6 +24,8 @@ app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="From a quantized PyTorch model to a proven FPGA accelerator."
 )
 _INTERRUPTED = 130
+_SCALE_MIN = Fraction(1, 10**20)
+"""So far from the ends of float32 that the torch model can still compute with it."""
 
 
 class HeadChoice(enum.Enum):
@@ -79,7 +81,7 @@ def build(
     synth: Annotated[bool, typer.Option(help="Synthesize with yosys; without, resources are estimates.")] = True,
     trace: Annotated[bool, typer.Option(help="Write trace.fst, a waveform of the first wrong image, or of the first two.")] = False,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="The folder to write. [default: build/MODEL-BOARD]")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of random weights, for models that carry none.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**64 - 1, help="Seed of random weights, for models that carry none.")] = 0,
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes at a time. [default: all cores]")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print report.json on standard output.")] = False,
 ) -> None:
@@ -110,6 +112,10 @@ def build(
             jobs=jobs,
         )
         built = flow.build(options, live)
+    except KeyboardInterrupt:
+        live.close()
+        console.print("interrupted; nothing was written")
+        raise typer.Exit(_INTERRUPTED) from None
     finally:
         live.close()
     if as_json:
@@ -126,8 +132,8 @@ def _fraction(text: str | None) -> Fraction | None:
         value = Fraction(text)
     except (ValueError, ZeroDivisionError) as error:
         raise InputError(f"--input-scale {text!r} is not a number such as 1/255 or 0.5") from error
-    if value <= 0:
-        raise InputError(f"--input-scale {text}: it must be above 0")
+    if not _SCALE_MIN <= value <= 1 / _SCALE_MIN:
+        raise InputError(f"--input-scale {text}: it must be above 0, and between 1e-20 and 1e20")
     return value
 
 
@@ -159,9 +165,10 @@ def doctor() -> None:
     console = Console()
     findings = checks.check()
     for finding in findings:
-        mark = ("✓ ", "green") if finding.ok else ("✗ ", "bold red")
-        console.print(Text.assemble(mark, f"{finding.name:<22} ", finding.found, f"  {finding.advice}" if finding.advice else ""), soft_wrap=True)
-    if not all(finding.ok for finding in findings):
+        mark = ("✓ ", "green") if finding.ok else ("✗ ", "bold red") if finding.required else ("- ", "yellow")
+        advice = f"  {'' if finding.required else 'optional: '}{finding.advice}" if finding.advice else ""
+        console.print(Text.assemble(mark, f"{finding.name:<22} ", finding.found, advice), soft_wrap=True)
+    if not all(finding.ok for finding in findings if finding.required):
         raise typer.Exit(1)
 
 
@@ -187,6 +194,3 @@ def main() -> None:
     except HwqnnError as error:
         Console(stderr=True).print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("interrupted; nothing was written")
-        sys.exit(_INTERRUPTED)

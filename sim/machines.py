@@ -16,7 +16,7 @@ class Machine(Protocol):
     def reset(self) -> None: ...
 
     def ideal(self, frames: int) -> tuple[list[int], list[int]]:
-        """The cycles of the input and of the output transfers when nobody ever waits; the first input transfer is cycle 0."""
+        """The cycles of the input and of the output transfers when nobody ever waits; the first step is in cycle 0."""
 
 
 class StepMachine:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -65,12 +66,29 @@ def build(emitted: Emitted, *, trace: bool = False, jobs: int = 2) -> Simulator:
 
 
 def _run(command: list[str], work: str, who: str, marker: str) -> None:
+    environment = verilator_environment()
     try:
-        done = subprocess.run(command, cwd=work, env=verilator_environment(), capture_output=True, text=True, check=False)
+        # a session of its own: make starts compilers, and all must end together
+        child = subprocess.Popen(
+            command,
+            cwd=work,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
     except FileNotFoundError as error:
         raise ToolError(f"{command[0]} is missing: `hwqnn doctor` says what to install") from error
-    if done.returncode != 0:
-        lines = (done.stderr + done.stdout).splitlines()
+    try:
+        out, err = child.communicate()
+    except BaseException:  # Ctrl-C
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+        raise
+    if child.returncode != 0:
+        lines = (err + out).splitlines()
         first = next((line for line in lines if marker in line), lines[-1] if lines else "no message")
         raise ToolError(f"{who} failed on the emitted RTL: {first.replace(work + '/', '').strip()}")
 

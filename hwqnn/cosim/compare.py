@@ -12,22 +12,23 @@ from hwqnn.dataflow.design import Design
 
 @dataclass(frozen=True)
 class Mismatch:
-    """One wrong value: the earliest block in the chain that differs, its first image, its first channel."""
+    """One wrong value: the earliest block in the chain that differs, its first image, its first channel. `got` is None where nothing came."""
 
     image: int
     layer: str
     block: str
     channel: int
     expected: int
-    got: int
+    got: int | None
 
     def __str__(self) -> str:
-        return f"image {self.image}, layer '{self.layer}' ({self.block}), channel {self.channel}: expected {self.expected}, the RTL gave {self.got}"
+        got = "nothing" if self.got is None else self.got
+        return f"image {self.image}, layer '{self.layer}' ({self.block}), channel {self.channel}: expected {self.expected}, the RTL gave {got}"
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Over all blocks: bits compared, images with a wrong value anywhere, and the first wrong value."""
+    """Over all blocks: bits compared, wrong or missing values, and the first of them."""
 
     bits: int
     mismatches: int
@@ -46,7 +47,8 @@ def compare(design: Design, trace: Trace, expected: dict[str, np.ndarray]) -> Co
         bits += want.size * node.block.beat_out.type.bits
         wrong = np.argwhere(want[: len(got)] != got)
         mismatches += len(wrong) + (want.size - got.size)
-        if first is None and len(wrong):
-            image, channel = (int(v) for v in wrong[0])
-            first = Mismatch(image, node.layer, node.block.module, channel, int(want[image, channel]), int(got[image, channel]))
+        if first is None and (len(wrong) or len(got) < len(want)):
+            image, channel = (int(v) for v in wrong[0]) if len(wrong) else (len(got), 0)
+            value = int(got[image, channel]) if len(wrong) else None
+            first = Mismatch(image, node.layer, node.block.module, channel, int(want[image, channel]), value)
     return Comparison(bits, mismatches, first)

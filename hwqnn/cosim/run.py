@@ -91,10 +91,15 @@ def run(
         finally:
             for process in processes:  # on an error or Ctrl-C nothing keeps running
                 process.kill()
-    finished = sum(len(stamps) for _, stamps in results)
-    if finished == 0 or not len(results[0][1]):
-        raise CheckError(f"the RTL gave no output within {patience} cycles: it is stuck on the first image")
     probes = [n.node for n in emitted.nodes if n.node.edge is not None]
+    captured, stamps = results[0]
+    if not len(stamps):
+        stuck = next((p for p, values in zip(probes, captured, strict=True) if not len(values)), probes[-1])
+        where = f"layer '{stuck.layer}' ({stuck.block.module}) never finished"
+        raise CheckError(f"the RTL is stuck on the first image: nothing moved for {patience:,} cycles, and {where}")
+    # behind a process that got stuck the frames would not line up
+    results = results[: next((k + 1 for k, (_, s) in enumerate(results) if len(s) < bounds[k + 1] - bounds[k]), shards)]
+    finished = sum(len(stamps) for _, stamps in results)
     streams = {str(node.edge): np.concatenate([captured[i] for captured, _ in results]) for i, node in enumerate(probes)}
     return Trace(streams, tuple(stamps for _, stamps in results), finished)
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 
 from hwqnn.dataflow.design import Design, Schedule
 from hwqnn.dataflow.plumbing import Fifo
+from hwqnn.kernel import kernel
 
 _SETTLED = 6
 """The design has settled when so many intervals in a row are equal."""
@@ -65,7 +65,7 @@ def simulate(design: Design, frames: int | None = None) -> Timing:
     return Timing(stamps, occupancy)
 
 
-@numba.njit(cache=True)
+@kernel
 def _run(flags, start, depth, fifo, gives, frames):  # type: ignore[no-untyped-def]
     n = len(depth)
     step = np.zeros(n, dtype=np.int64)

@@ -67,7 +67,7 @@ class Input(Op):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class MatMul(Op):
-    """acc[o] = sum_i weight[o, i] * x[i]. `weight` is int64 of shape (out, in)."""
+    """acc[o] = sum_i weight[o, i] * x[i]. `weight` is int64 of shape (out, in); the output is signed, as an accumulator in hardware is."""
 
     weight: np.ndarray
     weight_type: Type
@@ -78,7 +78,7 @@ class MatMul(Op):
             raise self.fail(f"weight of shape {self.weight.shape} does not fit an input of shape {x.shape}")
         check_values(self, "weight", self.weight, self.weight_type)
         lo, hi = self.channel_range(x.type)
-        return Edge(smallest(int(lo.min()), int(hi.max())), (self.weight.shape[0],))
+        return Edge(smallest(min(int(lo.min()), -1), int(hi.max())), (self.weight.shape[0],))
 
     def channel_range(self, x: Type) -> tuple[np.ndarray, np.ndarray]:
         """The least and greatest accumulator of each output channel, int64 (out,), from the weights that are there."""

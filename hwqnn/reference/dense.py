@@ -6,9 +6,9 @@ A kernel of our own rather than BLAS: it keeps to the thread it is called on.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from hwqnn.ir import Edge, MatMul
+from hwqnn.kernel import kernel
 from hwqnn.reference.step import Step, check_int64, step_of, storage
 from hwqnn.reference.tiles import tiled
 
@@ -46,7 +46,7 @@ def _exact_dtype(op: MatMul, source: Edge) -> type:
     return next((dtype for dtype, limit in ((np.float32, 2**24), (np.float64, 2**53)) if max(bound, largest) <= limit), np.int64)
 
 
-@njit(nogil=True, cache=True, fastmath={"contract"})
+@kernel(fastmath={"contract"})
 def _product(x, weights, out):  # type: ignore[no-untyped-def]
     """out = x @ weights for x (N, in), N a multiple of 4 and in of 2: a weight loaded once serves four images."""
     tile = weights.shape[2]

@@ -22,10 +22,10 @@ class Executor:
 
     Args:
         graph: of Input, Threshold, MatMul, ChannelAffine and ArgMax.
-        threads: how many share a batch; None means as many as this process may use. With 1, all runs on the calling thread.
+        threads: how many share a batch; None means one a core. With 1, all runs on the calling thread.
 
     Raises:
-        GraphError: the graph is not canonical, or its values do not fit 64 bits.
+        GraphError: the graph is not canonical, or its values may need 64 bits or more.
         InputError: `threads` is less than 1.
     """
 
@@ -33,7 +33,7 @@ class Executor:
         if threads is not None and threads < 1:
             raise InputError(f"threads {threads}: expected 1 or more")
         self.graph = graph
-        self.threads = threads or len(os.sched_getaffinity(0))
+        self.threads = threads or os.cpu_count() or 1
         self._fast = plan.fast(graph)
         check_int64(graph.input, graph.edges[graph.input.name])
         check_int64(graph.op(graph.output), graph.edges[graph.output])
@@ -60,7 +60,7 @@ class Executor:
     def trace(self, x: np.ndarray) -> dict[str, np.ndarray]:
         """Every edge's values, op by op without packing or fusion: op name -> (N, *shape), in the narrowest integer dtype for the edge's type.
 
-        Takes and raises what `run` does. An edge wider than 64 bits comes as Python integers (dtype object).
+        Takes and raises what `run` does. An edge that may need 64 bits or more comes as Python integers (dtype object).
         """
         value = self._checked(x)
         values = {self.graph.input.name: value.astype(_narrowest(self.graph.input.type))}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from hwqnn.ir import Edge, Threshold
+from hwqnn.kernel import kernel
 from hwqnn.reference import bits
 from hwqnn.reference.step import Step, check_int64
 from hwqnn.reference.threshold import limited
@@ -40,7 +40,7 @@ def _packer(above: np.ndarray, flip: np.ndarray) -> Step:
     return step
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _pack(x, above, flips, out):  # type: ignore[no-untyped-def]
     """Comparisons into a row of bytes, then eight bytes to a byte of bits: the product gathers the lowest bit of each in the top byte."""
     ones = np.zeros(len(flips) * 64, np.uint8)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from hwqnn.ir import Edge, Threshold
+from hwqnn.kernel import kernel
 from hwqnn.reference.step import Step, check_int64, step_of, storage
 
 
@@ -34,7 +34,7 @@ def limited(thresholds: np.ndarray, source: Edge) -> np.ndarray:
     return np.clip(thresholds, source.type.min, source.type.max + 1)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _count(x, levels, base, step, out):  # type: ignore[no-untyped-def]
     """Level by level over all channels, without branches: `levels` is (levels, C), `x` and `out` (N, C), contiguous."""
     count = np.empty(x.shape[1], x.dtype)

@@ -5,9 +5,9 @@ The words of a neuron's weights are its inputs in the sense of `tiles.py`.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from hwqnn.ir import MatMul, Threshold
+from hwqnn.kernel import kernel
 from hwqnn.reference import bits
 from hwqnn.reference.bits import popcount
 from hwqnn.reference.step import Step
@@ -60,7 +60,7 @@ def differing_limit(op: Threshold, inputs: int, outputs: int) -> tuple[np.ndarra
     return limit, flip
 
 
-@njit(nogil=True, cache=True, inline="never")
+@kernel
 def _differing(x, w, count):  # type: ignore[no-untyped-def]
     """count[o] = the bits in which x (words,) and w[:, o] differ; four words at a time, so that count is loaded and stored less often."""
     count[:] = 0
@@ -74,7 +74,7 @@ def _differing(x, w, count):  # type: ignore[no-untyped-def]
             count[o] += popcount(x[i] ^ w[i, o])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _sum(x, weights, inputs, out):  # type: ignore[no-untyped-def]
     tile = weights.shape[2]
     count = np.empty(tile, np.uint64)
@@ -85,7 +85,7 @@ def _sum(x, weights, inputs, out):  # type: ignore[no-untyped-def]
                 out[n, t * tile + o] = inputs - 2 * np.int64(count[o])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _threshold(x, weights, limits, out):  # type: ignore[no-untyped-def]
     tile = weights.shape[2]
     count = np.empty(tile, np.uint64)

@@ -288,6 +288,18 @@ def test_pixels_straight_into_a_linear_layer() -> None:
     assert [op.kind for op in graph.ops] == ["Input", "MatMul", "Requantize", "MatMul"]
 
 
+class Normalize(nn.Module):
+    """The usual data normalization, here with a mean for every pixel."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (x - torch.linspace(0, 1, N_IN)) / 0.3081
+
+
+def test_normalized_pixels_straight_into_a_linear_layer() -> None:
+    graph = check(randomize(nn.Sequential(Normalize(), qnn.QuantLinear(N_IN, HIDDEN), nn.BatchNorm1d(HIDDEN), sign()), 3), samples=20)
+    assert [op.kind for op in graph.ops] == ["Input", "MatMul", "Requantize"]
+
+
 class Glue(nn.Module):
     """Every arithmetic form, and constants that differ by channel."""
 
@@ -304,6 +316,7 @@ class Glue(nn.Module):
         x = torch.sub(self.inp(x), torch.tensor(0.01), alpha=3)
         x = self.first(x.contiguous()) * self.factor
         x = torch.clamp(1 - x, min=-0.8) / 3
+        x = torch.tensor([0.1]) - (0.2 - x)
         x = nn.functional.hardtanh(x, -0.2, 0.4)
         x += 0.05
         x = -x
@@ -317,6 +330,19 @@ def test_glue() -> None:
     graph = check(randomize(Glue(), 3), samples=30)
     assert [op.name for op in graph.ops] == ["input", "inp", "first", "act", "fc"]
     assert graph.edges["input"].shape == (N_IN,)
+
+
+@pytest.mark.parametrize("factor", [0.1, torch.tensor(0.1), torch.tensor(0.1, dtype=torch.float64), 3, torch.tensor(3)])
+def test_constants_are_what_torch_multiplies_by(factor: object) -> None:
+    """A number, or a tensor without axes, takes the dtype of the float32 tensor beside it."""
+
+    class Net(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x * factor
+
+    graph = import_brevitas(Net(), torch.rand(1, 2), name="n", input_scale=Fraction(1))
+    (piece,) = graph.meaning
+    assert piece.mul.tolist() == [Fraction((torch.ones(1) * factor).item())]
 
 
 def test_arithmetic_on_quant_tensors() -> None:

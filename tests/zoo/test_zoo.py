@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,15 @@ from hwqnn.zoo.mlp import BinaryMlp
 
 ACCURACY = {"tfc-w1a1": 0.945, "sfc-w1a1": 0.965, "lfc-w1a1": 0.975}
 """At least so much of the full test set."""
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Torch's threads fight for cores with those of tests that run beside."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("name", zoo.MODELS)

@@ -97,7 +97,7 @@ class Accelerator:
         values = values.reshape(len(values), *self.graph.input.shape)
         if values.dtype.kind == "f":
             whole = np.rint(values.astype(np.float64) / float(self.input_scale))
-            if not np.allclose(whole * float(self.input_scale), values, rtol=1e-6, atol=1e-9):
+            if not np.isfinite(values).all() or not np.allclose(whole * float(self.input_scale), values, rtol=1e-6, atol=1e-9):
                 raise InputError(f"input values are no whole multiples of {self.input_scale}: give integers, or compile with another input_scale")
             values = whole.astype(np.int64)
         return values
@@ -124,7 +124,7 @@ class Accelerator:
 
         Args:
             x: what `encode` takes.
-            emitted: RTL written before; written into a temporary folder when None.
+            emitted: RTL written before, or what `write_netlist` gave; RTL written into a temporary folder when None.
             jobs: processes and compilations at a time.
             pause_seed: not 0: source and sink pause at random (and `as_predicted` loses its meaning).
             waveform: an FST file to write.
@@ -167,8 +167,23 @@ class Accelerator:
         if emitted is None:
             with tempfile.TemporaryDirectory(prefix="hwqnn-rtl-") as directory:
                 return self.synthesize(emitted=self.write(directory), jobs=jobs, progress=progress)
-        units = [synth.Unit(n.node.name, n.module, n.sources, emitted.directory, n.memories) for n in emitted.nodes]
-        return synth.synthesize(units, jobs=jobs or available_cores(), timeout_s=SYNTH_TIMEOUT_S, progress=progress)
+        return synth.synthesize(_units(emitted), jobs=jobs or available_cores(), timeout_s=SYNTH_TIMEOUT_S, progress=progress)
+
+    def write_netlist(self, directory: Path | str, *, emitted: Emitted | None = None, jobs: int | None = None) -> Emitted:
+        """Writes each block as yosys synthesized it into a folder: `simulate(x, emitted=acc.write_netlist(...))` checks that, not the RTL.
+
+        Raises:
+            ToolError: as `synthesize`; or the netlist holds a primitive that cannot be simulated.
+        """
+        if emitted is None:
+            with tempfile.TemporaryDirectory(prefix="hwqnn-rtl-") as rtl:
+                return self.write_netlist(directory, emitted=self.write(rtl), jobs=jobs)
+        netlists = synth.netlists(_units(emitted), jobs=jobs or available_cores(), timeout_s=SYNTH_TIMEOUT_S)
+        return cosim.write_netlist(emitted, netlists, Path(directory))
+
+
+def _units(emitted: Emitted) -> list[synth.Unit]:
+    return [synth.Unit(n.node.name, n.module, n.sources, emitted.directory, n.memories) for n in emitted.nodes]
 
 
 def available_cores() -> int:

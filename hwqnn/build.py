@@ -21,7 +21,7 @@ from hwqnn.accelerator import Accelerator, Port, Simulation, available_cores, fo
 from hwqnn.boards import Board
 from hwqnn.dataflow import fold
 from hwqnn.emit import Emitted
-from hwqnn.errors import InputError
+from hwqnn.errors import CheckError, InputError
 from hwqnn.ir import Graph, Input, MatMul, UInt, files, smallest
 from hwqnn.passes import Head, append_argmax, lower
 from hwqnn.reference import Executor
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 STAGES = ("import", "lower", "fold", "emit", "reference", "cosim", "synth", "report")
 _COSIM_BUDGET = 2e10
 """LUTs times cycles that the cosimulation takes on by default: about a quarter of a minute."""
+_NETLIST_IMAGES = 1000
+"""So many images go through the netlist at most: compiled gates are ten times slower."""
 _MARKERS = ("graph.json", "folding.json", "report.json", "report.html")
 """A folder that holds all of these is an earlier build's, which a new one may replace."""
 
@@ -74,6 +76,7 @@ class Options:
     clock_mhz: float | None = None
     fold: Path | None = None
     synth: bool = True
+    netlist: bool = False
     trace: bool = False
     head: Head = Head.LABEL
     port: Port = Port.RAW
@@ -114,6 +117,8 @@ def build(options: Options, progress: Progress | None = None) -> Built:
     Raises:
         HwqnnError: bad input, or a design that does not fit or misses its rate. A wrong bit is no exception: it is in the report's verdict.
     """
+    if options.netlist and not options.synth:
+        raise InputError("--netlist checks what synthesis made: leave out --no-synth")
     board = boards.load(options.board)
     target = _target(options, board)
     place = target.resolve()
@@ -210,14 +215,17 @@ def _stages(options: Options, board: Board, directory: Path, clock: _Clock) -> r
             _trace(acc, emitted, simulation, raw, directory / "trace.fst", jobs)
         rtl = _labels(acc, simulation.outputs)
         clock.summary = f"{count:,} images, {simulation.comparison.bits:,} bits compared, {simulation.comparison.mismatches} wrong"
-    cells = None
+    cells = gates = None
     with clock.stage("synth"):
         clock.summary = "skipped (--no-synth)"
         if options.synth:
             cells = acc.synthesize(emitted=emitted, jobs=jobs, progress=lambda block, found: clock.progress.note(f"{block}: {found.lut} LUTs"))
             clock.summary = f"{sum(c.lut for c in cells.values()):,} LUTs of {board.resources.lut:,}"
+        if options.netlist:
+            gates = _netlist(acc, emitted, raw[: min(count, _NETLIST_IMAGES)], directory / "netlist", jobs, clock.progress)
+            clock.summary += f"; their netlist: {gates.comparison.bits:,} bits compared, {gates.comparison.mismatches} wrong"
     with clock.stage("report"):
-        outcome = Outcome(acc, emitted, data, software, reference, rtl, simulation, cells)
+        outcome = Outcome(acc, emitted, data, software, reference, rtl, simulation, cells, gates)
         result = summarize(outcome, asked_fps=options.fps, traced=options.trace, options=_plain(options), seconds=clock.seconds)
         report.write(result, directory)
         clock.summary = "report.html, report.json"
@@ -284,6 +292,16 @@ def _software(model: torch.nn.Module, data: Dataset, example: torch.Tensor) -> n
             values = getattr(out, "value", out)
             labels.append(values.reshape(len(x), -1).numpy().argmax(axis=1))
     return np.concatenate(labels)
+
+
+def _netlist(acc: Accelerator, emitted: Emitted, raw: np.ndarray, directory: Path, jobs: int, progress: Progress) -> Simulation:
+    """Runs images through the netlist that yosys made."""
+    progress.note("compiling the netlist")
+    netlist = acc.write_netlist(directory, emitted=emitted, jobs=jobs)
+    try:
+        return acc.simulate(raw, emitted=netlist, jobs=jobs, progress=lambda done: progress.note(f"{done:,} of {len(raw):,} images through the netlist"))
+    except CheckError as error:
+        raise CheckError(f"the synthesized netlist fails: {error}") from error
 
 
 def _labels(acc: Accelerator, outputs: np.ndarray) -> np.ndarray:

@@ -28,6 +28,7 @@ class Outcome:
     Attributes:
         software, reference: labels of every image, int64. rtl: of the first ones, as many as were simulated.
         cells: yosys' cells by node; None when synthesis was skipped.
+        gates: what the synthesized netlist did; None when it was not asked for.
     """
 
     acc: Accelerator
@@ -38,6 +39,7 @@ class Outcome:
     rtl: np.ndarray
     simulation: Simulation
     cells: dict[str, synth.Cells] | None
+    gates: Simulation | None
 
     @property
     def disagreements(self) -> int:
@@ -122,9 +124,20 @@ def _checks(outcome: Outcome, resources: report.Resources, asked_fps: float | No
             f"It fits {acc.board.name}", not over, "; ".join(over) or f"{resources.lut:,.0f} of {acc.board.resources.lut:,} LUTs ({resources.source})"
         ),
     ]
+    if outcome.gates is not None:
+        checks.append(_netlist_check(outcome.gates))
     if asked_fps is not None:
         checks.append(report.Check("It reaches the asked rate", acc.fps >= asked_fps, f"{acc.fps:,.0f} frames/s, asked {asked_fps:,.0f}"))
     return tuple(checks)
+
+
+def _netlist_check(gates: Simulation) -> report.Check:
+    comparison = gates.comparison
+    detail = f"{comparison.bits:,} bits of {len(gates.outputs):,} images, every block's output, {comparison.mismatches:,} wrong"
+    if comparison.first is not None:
+        detail += f"; the first: {comparison.first.of('the netlist')}"
+    detail += ", in the predicted cycles" if gates.as_predicted else ", and not in the predicted cycles"
+    return report.Check("The synthesized netlist computes what the reference computes", comparison.mismatches == 0 and gates.as_predicted, detail)
 
 
 def _resources(acc: Accelerator, cells: dict[str, synth.Cells] | None) -> report.Resources:

@@ -15,6 +15,13 @@ module cyclic_rom #(
 );
   localparam int unsigned ADDR_BITS = DEPTH > 1 ? $clog2(DEPTH) : 1;
 
+  // Synthesis maps the ROM in pieces: hundreds of bits at once tempt the mapper to share between them, which costs a tenth more LUTs.
+`ifdef SYNTHESIS
+  localparam int unsigned CHUNK = 64;
+`else
+  localparam int unsigned CHUNK = WIDTH;
+`endif
+
   if (DEPTH == 1) begin : gen_one_word
     logic [WIDTH-1:0] words[1];
     initial $readmemh(FILE, words);
@@ -24,7 +31,11 @@ module cyclic_rom #(
     logic [WIDTH-1:0] word_d, word_q;
 
     assign addr = rst_ni ? addr_q : '0;
-    rom #(.WIDTH(WIDTH), .DEPTH(DEPTH), .FILE(FILE)) i_rom (.addr_i(addr), .word_o(word_d));
+    for (genvar c = 0; c < (WIDTH + CHUNK - 1) / CHUNK; c++) begin : gen_chunk
+      localparam int unsigned FROM = c * CHUNK;
+      localparam int unsigned BITS = FROM + CHUNK <= WIDTH ? CHUNK : WIDTH - FROM;
+      rom #(.FILE_WIDTH(WIDTH), .FROM(FROM), .WIDTH(BITS), .DEPTH(DEPTH), .FILE(FILE)) i_rom (.addr_i(addr), .word_o(word_d[FROM+:BITS]));
+    end
     always_ff @(posedge clk_i) begin
       if (next_i || !rst_ni) word_q <= word_d;
       if (!rst_ni) addr_q <= ADDR_BITS'(1);

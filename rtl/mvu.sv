@@ -79,13 +79,15 @@ module mvu #(
   logic [SIMD*X_BITS-1:0] x;
   if (NF > 1) begin : gen_buffer
     (* ram_style = "distributed" *) logic [SIMD*X_BITS-1:0] pieces[SF];
+    logic [SIMD*X_BITS-1:0] kept;
     if (SF > 1) begin : gen_pieces
       always_ff @(posedge clk_i) if (step && first_pass) pieces[sf_q] <= s_tdata_i;
-      assign x = first_pass ? s_tdata_i : pieces[sf_q];
+      assign kept = pieces[sf_q];
     end else begin : gen_one_piece
       always_ff @(posedge clk_i) if (step && first_pass) pieces[0] <= s_tdata_i;
-      assign x = first_pass ? s_tdata_i : pieces[0];
+      assign kept = pieces[0];
     end
+    mux2 #(.WIDTH(SIMD * X_BITS)) i_mux (.select_i(first_pass), .zero_i(kept), .one_i(s_tdata_i), .word_o(x));
   end else begin : gen_no_buffer
     assign x = s_tdata_i;
   end

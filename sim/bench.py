@@ -1,4 +1,7 @@
-"""The checks that every module bench makes, on all its cases at once: case k is an instance whose ports begin with `c{k}_` (tests/rtl writes the top)."""
+"""The checks that every module bench makes, on all its cases at once.
+
+Case k is an instance whose ports begin with `c{k}_`; tests/rtl/bench_runner.py writes the top that holds them all.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,8 @@ FRAMES = 6
 class Model(Protocol):
     """What a module should do, for one set of parameters."""
 
-    machine: Machine
+    @property
+    def machine(self) -> Machine: ...
 
     def frame(self, random: Random) -> list[int]:
         """The beats of a random input frame."""
@@ -77,7 +81,7 @@ class Checked:
 
 
 async def start(dut: Any, models: list[Model], pause: float) -> list[Checked]:
-    cocotb.start_soon(Clock(dut.clk, PERIOD_NS, "ns").start())
+    Clock(dut.clk, PERIOD_NS, "ns").start()
     dut.rst_n.value = 0
     instances = [Checked(dut, k, model, pause) for k, model in enumerate(models)]
     await release(dut)

@@ -29,10 +29,10 @@ class ArgMax:
 
 @cocotb.test()
 @cocotb.parametrize(pause=[0.0, 0.2, 0.7])
-async def streams(dut, pause: float) -> None:
+async def streams(dut: Any, pause: float) -> None:
     await bench.check_streams(dut, bench.models(ArgMax), pause)
 
 
 @cocotb.test()
-async def reset_in_mid_frame(dut) -> None:
+async def reset_in_mid_frame(dut: Any) -> None:
     await bench.check_reset(dut, bench.models(ArgMax))

@@ -22,7 +22,9 @@ class Threshold:
 
     def frame(self, random: Random) -> list[int]:
         """Half of the values lie next to a threshold, where a wrong comparison shows."""
-        low, high = sorted((self.value(1 << (self.bits - 1)), self.value((1 << (self.bits - 1)) - 1))) if self.case["SIGNED"] else (0, (1 << self.bits) - 1)
+        low, high = (
+            sorted((self.value(1 << (self.bits - 1)), self.value((1 << (self.bits - 1)) - 1))) if self.case["SIGNED"] else (0, (1 << self.bits) - 1)
+        )
         codes = []
         for channel in range(self.pe * self.fold):
             near = random.choice(self.row("thresholds", channel)) + random.choice((-1, 0, 1))
@@ -45,10 +47,10 @@ class Threshold:
 
 @cocotb.test()
 @cocotb.parametrize(pause=[0.0, 0.2, 0.7])
-async def streams(dut, pause: float) -> None:
+async def streams(dut: Any, pause: float) -> None:
     await bench.check_streams(dut, bench.models(Threshold), pause)
 
 
 @cocotb.test()
-async def reset_in_mid_frame(dut) -> None:
+async def reset_in_mid_frame(dut: Any) -> None:
     await bench.check_reset(dut, bench.models(Threshold))

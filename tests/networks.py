@@ -74,7 +74,8 @@ def networks(draw: st.DrawFn, sizes: st.SearchStrategy[int] = SIZES) -> Network:
         builder.requantize("quant", draw(chains()), draw(quantizers()))
     layers = draw(st.integers(1, 4))
     for i in range(1, layers + 1):
-        builder.matmul(f"fc{i}", draw(sizes), draw(WEIGHTS))
+        outputs = draw(sizes if i < layers else st.integers(1, 12) | sizes.filter(lambda n: n <= 40))
+        builder.matmul(f"fc{i}", outputs, draw(WEIGHTS))
         if i < layers or draw(st.integers(0, 5)) == 0:
             builder.requantize(f"act{i}", draw(chains()), draw(quantizers()))
     meaning = draw(st.sampled_from(((), ("affine",), ("norm",), ("affine", "norm"))))

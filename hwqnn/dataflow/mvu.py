@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from hwqnn.dataflow import cost
 from hwqnn.dataflow.design import Beat, Block, Memory, Resources, Schedule
 from hwqnn.dataflow.pack import code, memory
 from hwqnn.dataflow.threshold import compare_bits, output_code, search_stages, search_table
@@ -146,21 +147,44 @@ class Mvu(Block):
         return files
 
     @property
-    def estimate(self) -> Resources:
-        """LUTs of ROM, XNOR and popcount (or products), accumulators and thresholds, by coefficients fitted to yosys."""
-        acc, x_bits, w_bits = self.accumulator.bits, self.beat_in.type.bits, self.matmul.weight_type.bits
-        depth = self.nf * self.sf
-        lanes = self.pe * self.simd
-        rom = 0.0 if self.bram else lanes * w_bits * (depth / 64 if depth > 64 else 0.5 if depth > 8 else 0.1)
-        # a RAMB18 holds 512 words of 36 bits
-        blocks = -(-lanes * w_bits // 36) * -(-depth // 512) / 2 if self.bram else 0.0
-        if kind(self.beat_in.type) == kind(self.matmul.weight_type) == 0:
-            product = lanes * 1.3
-        elif w_bits == 1 or x_bits == 1:
-            product = lanes * (x_bits + w_bits)
-        else:
-            product = lanes * (1.3 * x_bits * w_bits + x_bits + w_bits)
+    def parts(self) -> cost.MvuParts:
+        """What the estimate adds up."""
+        acc, x, w = self.accumulator, self.beat_in.type, self.matmul.weight_type
+        lanes, depth = self.pe * self.simd, self.nf * self.sf
         stages = search_stages(self.levels) if self.levels > 1 else 0
-        compare = self.pe * stages * self.threshold_bits * (1 + self.nf / 32)
-        buffer = 0 if self.nf == 1 else self.simd * x_bits * max(1.4, self.sf / 32)
-        return Resources(lut=rom + product + self.pe * acc + compare + buffer + 16, ff=self.pe * 2 * acc + self.pe * stages * acc, bram36=blocks)
+        binary, dsp = kind(x) == kind(w) == 0, self._dsp
+        return cost.MvuParts(
+            weights=0.0 if self.bram else cost.rom_luts(lanes * w.bits, depth),
+            inits=cost.rom_luts(self.pe * acc.bits, self.nf),
+            thresholds=sum(cost.rom_luts(self.pe * self.threshold_bits, self.nf << stage) for stage in range(stages)),
+            counted=lanes if binary else 0,
+            multiplied=0 if binary or dsp else lanes * (_signed_bits(x) + _signed_bits(w)),
+            summed=self.pe if dsp else 0,
+            accumulated=self.pe * acc.bits,
+            buffered=self.simd * x.bits if self.nf > 1 else 0,
+            stored=cost.buffer_luts(self.simd * x.bits, self.sf) if self.nf > 1 else 0,
+            searched=self.pe * self.threshold_bits * stages,
+            counters=cost.counter_bits(self.nf, self.sf, depth),
+        )
+
+    @property
+    def _dsp(self) -> bool:
+        x, w = self.beat_in.type, self.matmul.weight_type
+        return not kind(x) == kind(w) == 0 and cost.takes_dsp(_signed_bits(x), _signed_bits(w))
+
+    @property
+    def estimate(self) -> Resources:
+        acc, depth, lanes = self.accumulator.bits, self.nf * self.sf, self.pe * self.simd
+        weight_bits = lanes * self.matmul.weight_type.bits
+        return Resources(
+            lut=cost.total(self.parts),
+            ff=weight_bits * (depth > 1 and not self.bram) + 2 * self.pe * acc + 20,
+            carry4=self.pe * (acc / 4 + self.simd / 7),
+            bram36=cost.rom_bram36(weight_bits, depth) if self.bram else 0.0,
+            dsp=float(lanes) if self._dsp else 0.0,
+        )
+
+
+def _signed_bits(of: Type) -> int:
+    """Width of an operand as `rtl/dot_product.sv` multiplies it: signed."""
+    return {0: 2, 1: of.bits + 1, 2: of.bits}[kind(of)]

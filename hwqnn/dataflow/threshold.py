@@ -95,5 +95,6 @@ class ThresholdBlock(Block):
     @property
     def estimate(self) -> Resources:
         stages = search_stages(self.op.levels)
-        compare = self.bits / 4 if self.rows == 1 else self.bits
-        return Resources(lut=self.lanes * stages * compare + 4 + self.fold.bit_length(), ff=self.lanes * stages * (self.bits + 1))
+        # a comparison with a constant of a few bits is a LUT or two; with a constant that depends on the channel it is a carry chain
+        compare = 0.25 if self.rows == 1 else 1.2
+        return Resources(lut=self.lanes * self.bits * (stages - 1 + compare) + 4 + self.fold.bit_length(), ff=self.lanes * stages * (self.bits + 1))

@@ -65,7 +65,7 @@ def record(model: torch.nn.Module, x: torch.Tensor, name: str, input_type: Type,
     builder = GraphBuilder()
     shape = tuple(x.shape[1:])
     size = x[0].numel()
-    source = builder.add(Input(name="input", inputs=(), type=input_type, shape=(size,)), size)
+    source = builder.add(Input(name="@input", inputs=(), type=input_type, shape=(size,)), size)
     recorder = Recorder(model, x, Symbol(source, shape, (), "the input").scaled(input_scale), builder)
     with quiet_eval(model), recorder:
         try:

@@ -8,6 +8,7 @@ from dataclasses import fields
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -45,10 +46,9 @@ def load(path: Path) -> Graph:
             for entry in document["ops"]:
                 cls = REGISTRY[entry.pop("op")]
                 ops.append(cls(**{k: _decode(v, arrays) for k, v in entry.items()}))
-            meaning = _decode(document["meaning"], arrays)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+            return Graph(document["name"], tuple(ops), document["output"], _decode(document["meaning"], arrays))
+    except (OSError, EOFError, BadZipFile, ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError) as error:
         raise InputError(f"{path}: not a readable graph file ({type(error).__name__}: {error})") from error
-    return Graph(document["name"], tuple(ops), document["output"], meaning)
 
 
 def _encode(value: Any, key: str, arrays: dict[str, np.ndarray]) -> Any:
@@ -74,6 +74,8 @@ def _encode(value: Any, key: str, arrays: dict[str, np.ndarray]) -> Any:
 
 def _decode(value: Any, arrays: Any) -> Any:
     match value:
+        case {"real": name, **rest}:  # first, for its fields may be called like the keys below
+            return _REALS[name](**{str(k): _decode(v, arrays) for k, v in rest.items()})
         case {"type": text}:
             return parse(text)
         case {"exact": texts}:
@@ -86,7 +88,5 @@ def _decode(value: Any, arrays: Any) -> Any:
             return real.Rounding(text)
         case {"tuple": items}:
             return tuple(_decode(v, arrays) for v in items)
-        case {"real": name, **rest}:
-            return _REALS[name](**{str(k): _decode(v, arrays) for k, v in rest.items()})
         case _:
             return value

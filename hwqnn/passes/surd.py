@@ -25,7 +25,7 @@ class Surd:
     def __init__(self, value: Fraction | int = 0, *, terms: dict[int, Fraction] | None = None) -> None:
         if terms is None:
             terms = {1: Fraction(value)}
-        merged: dict[int, Fraction] = {}
+        merged = {1: Fraction(0)}
         for radicand, coefficient in terms.items():
             if coefficient == 0:
                 continue
@@ -115,5 +115,10 @@ class Surd:
         return -(-self).floor()
 
     def __float__(self) -> float:
-        lo, _ = self.scaled(96)
-        return float(Fraction(lo, 1 << 96))
+        bits = _START_BITS
+        while self.terms:
+            lo, hi = self.scaled(bits)
+            if (hi - lo) << 60 <= max(abs(lo), abs(hi)):  # as many bits as a tiny value needs
+                return float(Fraction(lo, 1 << bits))
+            bits *= 2
+        return 0.0

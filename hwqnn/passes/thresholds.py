@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from hwqnn.errors import UnsupportedError
 from hwqnn.ir import Graph, MatMul, Op, Requantize, Rounding, SignQuantizer, Threshold, UniformQuantizer
 from hwqnn.passes.backmap import Compare, backmap
 from hwqnn.passes.surd import Surd
@@ -43,7 +44,11 @@ def channel_thresholds(op: Requantize, channel: int, lo: int, hi: int) -> tuple[
 
 
 def lower_requantize(graph: Graph) -> Graph:
-    """Replaces every `Requantize` by the `Threshold` that computes the same for every input its producer can make."""
+    """Replaces every `Requantize` by the `Threshold` that computes the same for every input its producer can make.
+
+    Raises:
+        UnsupportedError: a quantizer has one code only.
+    """
     changed: dict[str, list[Op]] = {}
     for op in graph.ops:
         if not isinstance(op, Requantize):
@@ -56,8 +61,10 @@ def lower_requantize(graph: Graph) -> Graph:
             hi = np.full(edge.channels, edge.type.max)
         same = all(len(v) == 1 for piece in op.chain for v in vars(piece).values() if isinstance(v, np.ndarray))
         rows = 1 if same and (lo == lo[0]).all() and (hi == hi[0]).all() else edge.channels
-        found = [channel_thresholds(op, c, int(lo[c]), int(hi[c])) for c in range(rows)]
         q = op.quantizer
+        if isinstance(q, UniformQuantizer) and q.lo == q.hi:
+            raise UnsupportedError(f"the quantizer of '{op.name}' has only the code {q.lo}, so nothing passes through it: give it more bits")
+        found = [channel_thresholds(op, c, int(lo[c]), int(hi[c])) for c in range(rows)]
         base, step = (-1, 2) if isinstance(q, SignQuantizer) else (q.lo - q.zero_point, 1)
         changed[op.name] = [
             Threshold(

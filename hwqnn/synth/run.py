@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import tempfile
+import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -11,7 +13,7 @@ from pathlib import Path
 from hwqnn.paths import cache_dir
 from hwqnn.synth.cells import Cells, count
 from hwqnn.synth.unit import Contents, Unit, read
-from hwqnn.synth.yosys import WORKER, Yosys, yosys_version
+from hwqnn.synth.yosys import WORKER, Netlist, Yosys, yosys_version
 
 
 def synthesize(units: Sequence[Unit], *, jobs: int, timeout_s: float, progress: Callable[[str, Cells], None] | None = None) -> dict[str, Cells]:
@@ -29,6 +31,19 @@ def synthesize(units: Sequence[Unit], *, jobs: int, timeout_s: float, progress: 
     Raises:
         ToolError: yosys is missing, failed on a block, or ran past the time limit. The other processes are ended.
     """
+    found: dict[str, Cells] = {}
+
+    def finish(name: str, netlist: Netlist) -> None:
+        found[name] = count(name, netlist.cells)
+        if progress:
+            progress(name, found[name])
+
+    netlists(units, jobs=jobs, timeout_s=timeout_s, progress=finish)
+    return {unit.name: found[unit.name] for unit in units}
+
+
+def netlists(units: Sequence[Unit], *, jobs: int, timeout_s: float, progress: Callable[[str, Netlist], None] | None = None) -> dict[str, Netlist]:
+    """Synthesizes every unit, as `synthesize` does, and gives the netlists themselves; from the cache wherever one of the two ran before."""
     environment = (yosys_version(), WORKER.read_text())
     cache = cache_dir("synth")
     same: dict[str, list[Unit]] = {}
@@ -39,17 +54,17 @@ def synthesize(units: Sequence[Unit], *, jobs: int, timeout_s: float, progress: 
         same.setdefault(key, []).append(unit)
         contents[key] = content
 
-    found: dict[str, Cells] = {}
+    found: dict[str, Netlist] = {}
 
-    def finish(key: str, netlist: dict[str, int]) -> None:
+    def finish(key: str, netlist: Netlist) -> None:
         for unit in same[key]:
-            found[unit.name] = count(unit.name, netlist)
+            found[unit.name] = netlist
             if progress:
                 progress(unit.name, found[unit.name])
 
     missing = []
     for key in same:
-        if (netlist := _load(cache / f"{key}.json")) is not None:
+        if (netlist := _load(cache / f"{key}.json.gz")) is not None:
             finish(key, netlist)
         else:
             missing.append(key)
@@ -63,7 +78,7 @@ def synthesize(units: Sequence[Unit], *, jobs: int, timeout_s: float, progress: 
             for future in as_completed(waiting):
                 key = waiting[future]
                 netlist = future.result()
-                _store(cache / f"{key}.json", netlist)
+                _store(cache / f"{key}.json.gz", netlist)
                 finish(key, netlist)
         except BaseException:  # Ctrl-C as well: no child outlives this call
             pool.shutdown(wait=False, cancel_futures=True)
@@ -72,16 +87,16 @@ def synthesize(units: Sequence[Unit], *, jobs: int, timeout_s: float, progress: 
     return {unit.name: found[unit.name] for unit in units}
 
 
-def _load(path: Path) -> dict[str, int] | None:
+def _load(path: Path) -> Netlist | None:
     """The cached netlist, or None when there is none that can be read."""
     try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError):
+        return Netlist(**json.loads(gzip.decompress(path.read_bytes())))
+    except (OSError, ValueError, EOFError, zlib.error):
         return None
 
 
-def _store(path: Path, netlist: dict[str, int]) -> None:
+def _store(path: Path, netlist: Netlist) -> None:
     """Writes `path` in one step, so that nobody ever reads half of it."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as temporary:
-        json.dump(netlist, temporary, sort_keys=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as temporary:
+        temporary.write(gzip.compress(json.dumps(vars(netlist), sort_keys=True).encode(), compresslevel=1, mtime=0))
     Path(temporary.name).replace(path)

@@ -1,4 +1,5 @@
-"""Runs inside the child process, as a plain script: yosys over the sources in the current folder, cell counts into `yosys:cells.json`.
+"""Runs inside the child process, as a plain script: yosys over the sources in the current folder. Writes `yosys:cells.json`, the number of cells of
+each type, and `yosys:netlist.v`, the netlist as one flat Verilog module.
 
 The flow is `synth_xilinx -family xc7 -noiopad -noclkbuf -flatten`, less what cannot change its result: the models of exotic cells
 (`cells_xtra.v`, half of the time of a small block) are not read, and the memory mapping is skipped when there is no memory.
@@ -12,7 +13,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-RESULT = "yosys:cells.json"  # no unit's file can have a colon in its name
+CELLS = "yosys:cells.json"  # no unit's file can have a colon in its name
+NETLIST = "yosys:netlist.v"
 STACK = 100 << 20  # bytes; Linux keeps 128 MiB free for it
 
 
@@ -34,8 +36,8 @@ def main() -> None:
         run(f"synth_xilinx -family xc7 -noiopad -noclkbuf -flatten -top {top} -run {labels}")
 
     def cells() -> Counter[str]:
-        run(f"tee -q -o {RESULT} stat -json -top {top}")
-        return total(json.loads(Path(RESULT).read_text())["modules"], "\\" + top)
+        run(f"tee -q -o {CELLS} stat -json -top {top}")
+        return total(json.loads(Path(CELLS).read_text())["modules"], "\\" + top)
 
     run("read_verilog -lib -specify +/xilinx/cells_sim.v")
     run("read_verilog -sv -defer " + " ".join(sources))  # a library module with its default parameters may not elaborate
@@ -44,7 +46,13 @@ def main() -> None:
     if any(kind.startswith("$mem") for kind in cells()):
         synth("map_memory:map_ffram")
     synth("map_ffram:edif")
-    Path(RESULT).write_text(json.dumps(cells()))
+    Path(CELLS).write_text(json.dumps(cells()))
+    # A single module: submodules of several blocks could share a name.
+    run("setattr -mod -unset keep_hierarchy *")
+    run("flatten")
+    run("delete t:$scopeinfo")
+    run("opt_clean -purge")
+    run(f"write_verilog -noattr {NETLIST}")
 
 
 def total(modules: dict, name: str) -> Counter[str]:

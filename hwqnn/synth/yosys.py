@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 from hwqnn.errors import ToolError
@@ -37,6 +38,14 @@ def source() -> str:
     return f"yosys {yosys_version()} synth_xilinx"
 
 
+@dataclass(frozen=True)
+class Netlist:
+    """A synthesized unit: how many cells of each type it has, and itself as one flat Verilog module of 7-series primitives, called like its top."""
+
+    cells: dict[str, int]
+    verilog: str
+
+
 class Yosys:
     """Starts yosys children, and can end them all."""
 
@@ -46,8 +55,8 @@ class Yosys:
         self._lock = threading.Lock()
         self._stopped = False
 
-    def netlist(self, name: str, contents: Contents) -> dict[str, int]:
-        """How many cells of each type the synthesized block `name` has. Waits for the child.
+    def netlist(self, name: str, contents: Contents) -> Netlist:
+        """Synthesizes the block `name`. Waits for the child.
 
         Raises:
             ToolError: yosys reported an error, died, or ran past the time limit.
@@ -71,7 +80,7 @@ class Yosys:
                     self._running.discard(child)
             if child.returncode != 0:
                 raise ToolError(f"block {name!r}: {_reason(log, child.returncode)}")
-            return json.loads((Path(folder) / "yosys:cells.json").read_text())
+            return Netlist(json.loads((Path(folder) / "yosys:cells.json").read_text()), (Path(folder) / "yosys:netlist.v").read_text())
 
     def stop(self) -> None:
         """Ends every running child and lets no other start."""

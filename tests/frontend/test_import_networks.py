@@ -271,7 +271,7 @@ def test_input_and_output_quantizers_of_a_linear_layer() -> None:
         1,
     )
     graph = check(model)
-    assert [op.name for op in graph.ops] == ["input", "1.input_quant", "1", "1.output_quant", "2.input_quant", "2", "3"]
+    assert [op.name for op in graph.ops] == ["@input", "1.input_quant", "1", "1.output_quant", "2.input_quant", "2", "3"]
 
 
 def test_zero_points_are_subtracted() -> None:
@@ -328,8 +328,8 @@ class Glue(nn.Module):
 
 def test_glue() -> None:
     graph = check(randomize(Glue(), 3), samples=30)
-    assert [op.name for op in graph.ops] == ["input", "inp", "first", "act", "fc"]
-    assert graph.edges["input"].shape == (N_IN,)
+    assert [op.name for op in graph.ops] == ["@input", "inp", "first", "act", "fc"]
+    assert graph.edges["@input"].shape == (N_IN,)
 
 
 @pytest.mark.parametrize("factor", [0.1, torch.tensor(0.1), torch.tensor(0.1, dtype=torch.float64), 3, torch.tensor(3)])
@@ -378,7 +378,7 @@ def test_tensor_norm_and_image_input() -> None:
     model.norm.running_var.fill_(2.3)
     model.norm.weight.data.fill_(1.7)
     graph = check(model)
-    assert graph.edges["input"].shape == (N_IN,)
+    assert graph.edges["@input"].shape == (N_IN,)
     assert isinstance(graph.op("layers.3").weight_type, ir.Bipolar)
 
 
@@ -388,7 +388,7 @@ def test_brevitas_example_network(bits: int) -> None:
     model.sample_shape = (1, 3, 4)
     graph = check(randomize(model, bits), samples=20)
     assert [op.name for op in graph.ops] == [
-        "input", "features.0", "features.2", "features.4", "features.6", "features.8", "features.10",
+        "@input", "features.0", "features.2", "features.4", "features.6", "features.8", "features.10",
     ]  # fmt: skip
 
 
@@ -437,7 +437,7 @@ def test_shared_layer_gets_two_names() -> None:
     act, fc = sign(), qnn.QuantLinear(N_IN, N_IN, weight_quant=SignedBinaryWeightPerTensorConst)
     model = randomize(nn.Sequential(Unit(), act, fc, act, fc, act), 6)
     graph = import_brevitas(model, torch.rand(1, N_IN), name="n")
-    assert [op.name for op in graph.ops] == ["input", "1", "2", "1@2", "2@2", "1@3"]
+    assert [op.name for op in graph.ops] == ["@input", "1", "2", "1@2", "2@2", "1@3"]
 
 
 def test_what_the_output_does_not_need_is_left_out() -> None:
@@ -451,7 +451,7 @@ def test_what_the_output_does_not_need_is_left_out() -> None:
             return self.fc(self.act(x))
 
     graph = import_brevitas(Net(), torch.rand(2, N_IN), name="n")
-    assert [op.name for op in graph.ops] == ["input", "act@2", "fc"]
+    assert [op.name for op in graph.ops] == ["@input", "act@2", "fc"]
 
 
 def test_model_is_left_as_it_was() -> None:

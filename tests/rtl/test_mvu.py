@@ -50,10 +50,8 @@ def make(pe, simd, nf, sf, x_kind, x_bits, w_kind, w_bits, levels, base, step, o
     # The unit counts agreements p when all is bipolar: 2p - inputs >= t becomes p >= ceil((t + inputs) / 2).
     binary = x_kind == w_kind == BIPOLAR
     inner = [[-((-t - inputs) // 2) if binary else t for t in row] for row in thresholds]
-    if levels == 1:
-        init = [-row[0] for row in inner]
-    else:
-        init = [-((inputs + 1) // 2) if binary and levels == 0 else 0] * outputs
+    start = -((inputs + 1) // 2) if binary and levels == 0 else 0
+    init = [-row[0] for row in inner] if levels == 1 else [start] * outputs
     reach = inputs if binary else inputs * max(abs(w * x) for w in w_values for x in (x_values[0], x_values[-1]))
     acc_bits = signed_bits(min(init) - (0 if binary else reach), max(init) + reach)
     t_bits = acc_bits + 1

@@ -1,0 +1,30 @@
+"""What the primitives of a netlist do: the simulation models that yosys ships with its 7-series library."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+from hwqnn.errors import ToolError
+
+_MODULE = re.compile(r"^module (\w+)\b.*?^endmodule$", re.S | re.M)
+_TIMING = re.compile(r"^ *specify$.*?^ *endspecify$\n", re.S | re.M)
+
+
+def models(kinds: Collection[str]) -> str:
+    """Verilog modules that behave as the primitives `kinds` do, as yosys' `cells_sim.v` states them, less the timing.
+
+    Raises:
+        ToolError: pyosys is not installed, or has no behaviour for one of them (block RAMs are such).
+    """
+    spec = importlib.util.find_spec("pyosys")
+    if spec is None or not spec.submodule_search_locations:
+        raise ToolError("yosys is missing: install it with `pip install pyosys==0.70`")
+    library = Path(next(iter(spec.submodule_search_locations))) / "share" / "xilinx" / "cells_sim.v"
+    known = {found[1]: _TIMING.sub("", found[0]) for found in _MODULE.finditer(library.read_text())}
+    for kind in sorted(kinds):
+        if not re.search(r"\b(assign|always)\b", known.get(kind, "")):
+            raise ToolError(f"a netlist holds cells of type {kind!r}, which {library} cannot simulate: leave out the check of the netlist")
+    return "\n".join(f"{known[kind]}\n" for kind in sorted(kinds))

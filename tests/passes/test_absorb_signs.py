@@ -1,0 +1,71 @@
+"""Negated weights instead of descending thresholds: the network computes the same, and its types still hold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import exact_model
+import numpy as np
+import pytest
+
+from hwqnn.ir import Bipolar, Graph, Input, Int, MatMul, Ternary, Threshold, Type, UInt
+from hwqnn.passes import absorb_signs
+
+
+def graph_of(weight: list[list[int]], of: Type, thresholds: list[list[int]], descending: list[bool]) -> Graph:
+    ops = (
+        Input(name="x", inputs=(), type=Int(3), shape=(len(weight[0]),)),
+        MatMul(name="fc", inputs=("x",), weight=np.array(weight), weight_type=of),
+        Threshold(
+            name="act", inputs=("fc",), thresholds=np.array(thresholds), descending=np.array(descending), base=-1, step=1, type=Int(3)
+        ),
+    )  # fmt: skip
+    return Graph("g", ops, "act")
+
+
+@pytest.mark.parametrize(
+    ("weight", "of", "after"),
+    [
+        ([[1, -1], [-1, -1], [1, 1]], Bipolar(), Bipolar()),
+        ([[0, -1], [-1, 1], [0, 0]], Ternary(), Ternary()),
+        ([[3, -4], [-4, 1], [2, 2]], Int(3), Int(4)),
+        ([[3, 3], [-4, 1], [-3, 2]], Int(3), Int(3)),
+        ([[3, 1], [0, 2], [1, 1]], UInt(2), Int(3)),
+    ],
+)
+@pytest.mark.parametrize("descending", [[True, False, True], [False, True, False], [True]])
+def test_same_function(weight: list[list[int]], of: Type, after: Type, descending: list[bool]) -> None:
+    thresholds = [[-3, 0, 0], [-1, 2, 9], [-20, 1, 20]][: len(descending)]
+    before = graph_of(weight, of, thresholds, descending)
+    graph = absorb_signs(before)
+    assert not graph.op("act").descending.any()
+    for x in product(range(-4, 4), repeat=2):
+        assert exact_model.evaluate(graph, x) == exact_model.evaluate(before, x)
+    if descending == [True, False, True]:
+        assert str(graph.op("fc").weight_type) == str(after)
+
+
+def test_the_most_negative_weight_gets_a_wider_type() -> None:
+    graph = absorb_signs(graph_of([[-4, 0]], Int(3), [[0]], [True]))
+    assert graph.op("fc").weight.tolist() == [[4, 0]]
+    assert graph.op("fc").weight_type.max >= 4
+
+
+def test_a_shared_product_keeps_its_signs() -> None:
+    """Two readers of one product would disagree about its sign."""
+    before = graph_of([[1, 1], [2, -1]], Int(3), [[0], [1]], [True, False])
+    act = before.op("act")
+    last = Threshold(name="last", inputs=("act",), thresholds=np.array([[0]]), descending=np.array([False]), base=0, step=1, type=UInt(1))
+    other = replace(last, name="other", inputs=("fc",))
+    graph = absorb_signs(Graph("g", (*before.ops, other, replace(last, inputs=("other",)), replace(last, name="end")), "end"))
+    assert (graph.op("fc").weight == before.op("fc").weight).all()
+    assert graph.op("act").descending.tolist() == [True, False]
+
+
+def test_a_descending_threshold_on_the_input_stays() -> None:
+    ops = (
+        Input(name="x", inputs=(), type=UInt(8), shape=(2,)),
+        Threshold(name="t", inputs=("x",), thresholds=np.array([[7]]), descending=np.array([True]), base=0, step=1, type=UInt(1)),
+    )
+    assert absorb_signs(Graph("g", ops, "t")).op("t").descending.all()

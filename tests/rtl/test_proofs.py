@@ -1,0 +1,82 @@
+"""SAT proofs, over every input: what yosys reads from the library, 7-series cells included, is the arithmetic that it should be."""
+
+from random import Random
+
+import pytest
+from bench_runner import write_rom
+from test_threshold import search_words
+from yosys import prove_equal
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 6, 7, 8, 11, 14, 16, 20])
+def test_xnor_popcount(size, tmp_path):
+    ports = f"input logic [{size - 1}:0] a, b, output logic [{size.bit_length() - 1}:0] y"
+    prove_equal(
+        tmp_path,
+        f"module structural({ports}); xnor_popcount #(.SIZE({size})) i (.a_i(a), .b_i(b), .count_o(y)); endmodule\n",
+        f"module golden({ports}); assign y = {' + '.join(f'(a[{i}] == b[{i}])' for i in range(size))}; endmodule\n",
+    )
+
+
+@pytest.mark.parametrize(("width", "select"), [(1, 1), (4, 0), (5, 1)])
+def test_mux2(width, select, tmp_path):
+    ports = f"input logic s, input logic [{width - 1}:0] a, b, output logic [{width - 1}:0] y"
+    prove_equal(
+        tmp_path,
+        f"module structural({ports}); mux2 #(.WIDTH({width})) i (.select_i(s), .zero_i(a), .one_i(b), .word_o(y)); endmodule\n",
+        f"module golden({ports}); assign y = ({{{width}{{s}}}} & b) | (~{{{width}{{s}}}} & a); endmodule\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("x_kind", "x_bits", "w_kind", "w_bits"), [(0, 1, 0, 1), (0, 1, 2, 3), (1, 3, 0, 1), (1, 2, 1, 2), (2, 3, 2, 2), (2, 3, 1, 2)]
+)
+def test_dot_product(x_kind, x_bits, w_kind, w_bits, tmp_path):
+    """Against a table of the products, written out."""
+    simd, sum_bits = 3, x_bits + w_bits + 3
+    ports = f"input logic [{simd * x_bits - 1}:0] x, input logic [{simd * w_bits - 1}:0] w, output logic [{sum_bits - 1}:0] y"
+
+    def number(code, kind, bits):
+        return 2 * code - 1 if kind == 0 else code - (1 << bits) if kind == 2 and code >> (bits - 1) else code
+
+    rows = [
+        f"{(xc << w_bits) | wc}: product = {(number(xc, x_kind, x_bits) * number(wc, w_kind, w_bits)) % (1 << sum_bits)};"
+        for xc in range(1 << x_bits)
+        for wc in range(1 << w_bits)
+    ]
+    table = f"function [{sum_bits - 1}:0] product(input [{x_bits + w_bits - 1}:0] code); case (code) {' '.join(rows)} endcase endfunction\n"
+    terms = " + ".join(f"product({{x[{s * x_bits} +: {x_bits}], w[{s * w_bits} +: {w_bits}]}})" for s in range(simd))
+    parameters = f".SIMD({simd}), .X_BITS({x_bits}), .X_KIND({x_kind}), .W_BITS({w_bits}), .W_KIND({w_kind}), .SUM_BITS({sum_bits})"
+    prove_equal(
+        tmp_path,
+        f"module structural({ports}); dot_product #({parameters}) i (.x_i(x), .w_i(w), .sum_o(y)); endmodule\n",
+        f"module golden({ports}); {table} assign y = {terms}; endmodule\n",
+    )
+
+
+@pytest.mark.parametrize(("lanes", "rows", "levels"), [(2, 3, 3), (1, 1, 5)])
+def test_threshold_rom(lanes, rows, levels, tmp_path):
+    """Every stage of the search, given any known bits, compares with the entry in the middle of what they leave."""
+    t_bits, stages = 5, levels.bit_length()
+    random = Random(levels)
+    table = [[sorted(random.randint(-16, 15) for _ in range(levels)) for _ in range(lanes)] for _ in range(rows)]
+    write_rom(tmp_path / "thresholds.hex", search_words(table, levels, t_bits))
+    for stage in range(stages):
+        for lane in range(lanes):
+            known_bits, row_bits = max(stage, 1), max((rows - 1).bit_length(), 1)
+            ports = f"input logic [{row_bits - 1}:0] row, input logic [{known_bits - 1}:0] known, output logic [{t_bits - 1}:0] y"
+            step = 1 << (stages - stage - 1)
+            cases = []
+            for r in range(rows):
+                for k in range(1 << stage):
+                    entry = 2 * k * step + step - 1
+                    value = table[r][lane][entry] if entry < levels else 15
+                    cases.append(f"{r * (1 << known_bits) + k}: y = {value % 32};")
+            parameters = f'.PE({lanes}), .LANE({lane}), .STAGES({stages}), .STAGE({stage}), .T_BITS({t_bits}), .ROWS({rows}), .FILE("thresholds.hex")'
+            prove_equal(
+                tmp_path,
+                # rows and known bits that do not exist may give anything: keep them out of the question
+                f"module structural({ports}); logic [{t_bits - 1}:0] t; assign y = row < {rows} && known < {1 << stage} ? t : 0; "
+                f"threshold_rom #({parameters}) i (.row_i(row), .known_i(known), .threshold_o(t)); endmodule\n",
+                f"module golden({ports}); always_comb case ({{row, known}}) {' '.join(cases)} default: y = 0; endcase endmodule\n",
+            )

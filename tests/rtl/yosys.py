@@ -1,0 +1,57 @@
+"""Yosys in a child process: an error there would end the tests' own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pyosys
+
+from hwqnn.paths import RTL
+
+SCRIPT = "import sys; from pyosys import libyosys; design = libyosys.Design(); [libyosys.run_pass(p, design) for p in sys.argv[1:]]"
+LIBRARY = "read_verilog -defer -sv " + " ".join(str(path) for path in sorted(RTL.glob("*.sv")))
+
+
+def run_yosys(folder: Path, passes: list[str]) -> str:
+    """The log of these passes, run in `folder`. Fails on a yosys error."""
+    done = subprocess.run([sys.executable, "-c", SCRIPT, *passes], cwd=folder, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    return done.stdout
+
+
+def prove_equal(folder: Path, structural: str, golden: str) -> None:
+    """Proves two modules, named `structural` and `golden` in these sources, equal for every input (combinational ones only)."""
+    (folder / "structural.sv").write_text(structural)
+    (folder / "golden.sv").write_text(golden)
+    log = run_yosys(
+        folder,
+        [
+            "read_verilog +/xilinx/cells_sim.v",
+            LIBRARY,
+            "read_verilog -sv structural.sv",
+            "hierarchy -top structural",
+            "setattr -mod -unset keep_hierarchy *",
+            "proc",
+            "flatten",  # throws away what the top does not reach: the golden module comes after
+            "read_verilog -sv golden.sv",
+            "proc",
+            "miter -equiv -flatten -make_assert structural golden both",
+            "hierarchy -top both",
+            "memory",
+            "opt -full",
+            "sat -verify -prove-asserts -timeout 200 both",
+        ],
+    )
+    assert "no model found: SUCCESS" in log
+
+
+def synthesize(top: Path) -> list[Path]:
+    """The 7-series netlist of module `top`, and the models of its cells."""
+    netlist = top.with_name("netlist.v")
+    run_yosys(
+        top.parent,
+        [LIBRARY, f"read_verilog -sv {top}", "synth_xilinx -family xc7 -noiopad -noclkbuf -flatten -top top", f"write_verilog -noattr {netlist}"],
+    )
+    return [netlist, Path(pyosys.__file__).parent / "share" / "xilinx" / "cells_sim.v"]

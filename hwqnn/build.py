@@ -33,10 +33,8 @@ if TYPE_CHECKING:
     from hwqnn.data import Dataset
 
 STAGES = ("import", "lower", "fold", "emit", "reference", "cosim", "synth", "report")
-_COSIM_BUDGET = 2e10
+_COSIM_BUDGET = 1e11
 """LUTs times cycles that the cosimulation takes on by default: about a quarter of a minute."""
-_NETLIST_IMAGES = 1000
-"""So many images go through the netlist at most: compiled gates are ten times slower."""
 _MARKERS = ("graph.json", "folding.json", "report.json", "report.html")
 """A folder that holds all of these is an earlier build's, which a new one may replace."""
 
@@ -222,7 +220,7 @@ def _stages(options: Options, board: Board, directory: Path, clock: _Clock) -> r
             cells = acc.synthesize(emitted=emitted, jobs=jobs, progress=lambda block, found: clock.progress.note(f"{block}: {found.lut} LUTs"))
             clock.summary = f"{sum(c.lut for c in cells.values()):,} LUTs of {board.resources.lut:,}"
         if options.netlist:
-            gates = _netlist(acc, emitted, raw[: min(count, _NETLIST_IMAGES)], directory / "netlist", jobs, clock.progress)
+            gates = _netlist(acc, emitted, raw[:count], directory / "netlist", jobs, clock.progress)
             clock.summary += f"; their netlist: {gates.comparison.bits:,} bits compared, {gates.comparison.mismatches} wrong"
     with clock.stage("report"):
         outcome = Outcome(acc, emitted, data, software, reference, rtl, simulation, cells, gates)
@@ -285,12 +283,17 @@ def _software(model: torch.nn.Module, data: Dataset, example: torch.Tensor) -> n
     import torch
 
     labels = []
-    with torch.no_grad():
-        for start in range(0, len(data), 1000):
-            x = torch.from_numpy(_part(data, start, start + 1000).real())
-            out = model(x.reshape(-1, *example.shape[1:]))
-            values = getattr(out, "value", out)
-            labels.append(values.reshape(len(x), -1).numpy().argmax(axis=1))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # with more, small layers on a busy machine take up to 60 times as long
+    try:
+        with torch.no_grad():
+            for start in range(0, len(data), 1000):
+                x = torch.from_numpy(_part(data, start, start + 1000).real())
+                out = model(x.reshape(-1, *example.shape[1:]))
+                values = getattr(out, "value", out)
+                labels.append(values.reshape(len(x), -1).numpy().argmax(axis=1))
+    finally:
+        torch.set_num_threads(threads)
     return np.concatenate(labels)
 
 

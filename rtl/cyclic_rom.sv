@@ -4,6 +4,7 @@
 module cyclic_rom #(
   parameter int unsigned WIDTH = 1,
   parameter int unsigned DEPTH = 1,
+  parameter bit BLOCK_RAM = 1'b0,  // in block RAM instead of LUTs
   parameter FILE = ""  // for $readmemh, a word a line
 ) (
   /* verilator lint_off UNUSEDSIGNAL */  // a single word needs no fetching
@@ -28,16 +29,23 @@ module cyclic_rom #(
     assign word_o = words[0];
   end else begin : gen_words
     logic [ADDR_BITS-1:0] addr_q, addr;  // addr_q: of the next word
-    logic [WIDTH-1:0] word_d, word_q;
+    logic [WIDTH-1:0] word_q;
 
     assign addr = rst_ni ? addr_q : '0;
-    for (genvar c = 0; c < (WIDTH + CHUNK - 1) / CHUNK; c++) begin : gen_chunk
-      localparam int unsigned FROM = c * CHUNK;
-      localparam int unsigned BITS = FROM + CHUNK <= WIDTH ? CHUNK : WIDTH - FROM;
-      rom #(.FILE_WIDTH(WIDTH), .FROM(FROM), .WIDTH(BITS), .DEPTH(DEPTH), .FILE(FILE)) i_rom (.addr_i(addr), .word_o(word_d[FROM+:BITS]));
+    if (BLOCK_RAM) begin : gen_block_ram
+      (* ram_style = "block" *) logic [WIDTH-1:0] words[DEPTH];
+      initial $readmemh(FILE, words);
+      always_ff @(posedge clk_i) if (next_i || !rst_ni) word_q <= words[addr];
+    end else begin : gen_luts
+      logic [WIDTH-1:0] word_d;
+      for (genvar c = 0; c < (WIDTH + CHUNK - 1) / CHUNK; c++) begin : gen_chunk
+        localparam int unsigned FROM = c * CHUNK;
+        localparam int unsigned BITS = FROM + CHUNK <= WIDTH ? CHUNK : WIDTH - FROM;
+        rom #(.FILE_WIDTH(WIDTH), .FROM(FROM), .WIDTH(BITS), .DEPTH(DEPTH), .FILE(FILE)) i_rom (.addr_i(addr), .word_o(word_d[FROM+:BITS]));
+      end
+      always_ff @(posedge clk_i) if (next_i || !rst_ni) word_q <= word_d;
     end
     always_ff @(posedge clk_i) begin
-      if (next_i || !rst_ni) word_q <= word_d;
       if (!rst_ni) addr_q <= ADDR_BITS'(1);
       else if (next_i) addr_q <= (addr_q == ADDR_BITS'(DEPTH - 1)) ? '0 : addr_q + ADDR_BITS'(1);
     end

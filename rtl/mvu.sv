@@ -17,6 +17,7 @@ module mvu #(
   parameter int BASE = 0,
   parameter int STEP = 1,
   parameter int unsigned OUT_BITS = 1,
+  parameter bit W_BRAM = 1'b0,          // weights in block RAM instead of LUTs
   parameter WEIGHT_FILE = "",           // NF * SF words; element (p, s) at bit (p * SIMD + s) * W_BITS
   parameter INIT_FILE = "",             // NF words; lane p at bit p * ACC_BITS
   parameter THRESHOLD_FILE = ""         // NF words; see threshold_search
@@ -93,7 +94,7 @@ module mvu #(
   end
 
   logic [PE*SIMD*W_BITS-1:0] weights;
-  cyclic_rom #(.WIDTH(PE * SIMD * W_BITS), .DEPTH(NF * SF), .FILE(WEIGHT_FILE)) i_weights (
+  cyclic_rom #(.WIDTH(PE * SIMD * W_BITS), .DEPTH(NF * SF), .BLOCK_RAM(W_BRAM), .FILE(WEIGHT_FILE)) i_weights (
     .clk_i, .rst_ni, .next_i(step), .word_o(weights)
   );
 

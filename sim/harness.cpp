@@ -73,6 +73,8 @@ int main(int argc, char** argv) {
     std::fclose(file);
 
     const auto context = std::make_unique<VerilatedContext>();
+    context->randReset(2);  // registers start at random, as hardware may: only what reset clears may matter
+    context->randSeed(1);
 #if VM_TRACE
     std::unique_ptr<VerilatedFstC> trace;
     if (argc > 8) context->traceEverOn(true);

@@ -125,7 +125,7 @@ class Net(nn.Module):
         torch.manual_seed(5)
         self._modules["input\\n$stop"] = qnn.QuantIdentity(act_quant=Act)
         for name in NAMES:
-            self._modules[name] = qnn.QuantLinear(16, 16, bias=False, weight_quant=Weight)
+            self._modules[name] = qnn.QuantLinear(16, 16, bias=False, weight_quant=Weight, weight_scaling_const=1.0)
             self._modules[name + "2"] = qnn.QuantIdentity(act_quant=Act)
 
     def forward(self, x):

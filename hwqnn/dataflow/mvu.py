@@ -131,6 +131,7 @@ class Mvu(Block):
             "BASE": base,
             "STEP": step,
             "OUT_BITS": self.beat_out.type.bits,
+            "W_BRAM": int(self.bram),
         }
 
     @cached_property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import product
 
 import exact_model
@@ -50,17 +49,6 @@ def test_the_most_negative_weight_gets_a_wider_type() -> None:
     graph = absorb_signs(graph_of([[-4, 0]], Int(3), [[0]], [True]))
     assert graph.op("fc").weight.tolist() == [[4, 0]]
     assert graph.op("fc").weight_type.max >= 4
-
-
-def test_a_shared_product_keeps_its_signs() -> None:
-    """Two readers of one product would disagree about its sign."""
-    before = graph_of([[1, 1], [2, -1]], Int(3), [[0], [1]], [True, False])
-    act = before.op("act")
-    last = Threshold(name="last", inputs=("act",), thresholds=np.array([[0]]), descending=np.array([False]), base=0, step=1, type=UInt(1))
-    other = replace(last, name="other", inputs=("fc",))
-    graph = absorb_signs(Graph("g", (*before.ops, other, replace(last, inputs=("other",)), replace(last, name="end")), "end"))
-    assert (graph.op("fc").weight == before.op("fc").weight).all()
-    assert graph.op("act").descending.tolist() == [True, False]
 
 
 def test_a_descending_threshold_on_the_input_stays() -> None:

@@ -70,9 +70,9 @@ CHAINS: dict[str, tuple[Piece, ...]] = {
 
 @pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS.keys())
 def test_every_value(chain: tuple[Piece, ...]) -> None:
-    """All quantizers of up to 3 bits; of the wider ones every chain gets its own share, and together they get all."""
+    """All quantizers of up to 2 bits; of the wider ones every chain gets its own share, and together they get all."""
     turn = list(CHAINS.values()).index(chain)
-    few, many = [q for q in UNIFORM if q.hi - q.lo < 8], [q for q in UNIFORM if q.hi - q.lo >= 8]
+    few, many = [q for q in UNIFORM if q.hi - q.lo < 4], [q for q in UNIFORM if q.hi - q.lo >= 4]
     for quantizer in [SignQuantizer(F(1)), *few, *many[turn :: len(CHAINS)]]:
         compare(chain, quantizer, 5)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import MODELS, Ran, contents
+from conftest import MODELS, Ran, contents, leftovers
 from small_models import binary
 
 from hwqnn.build import Built
@@ -23,14 +23,14 @@ from hwqnn.paths import BOARDS, cache_dir
 Run = Callable[..., Ran]
 BINARY = f"{MODELS}:binary"
 
-USER_MODELS = '''
+USER_MODELS = """
 import brevitas.nn as qnn
 import torch
 from torch import nn
 from small_models import BinaryMlp
 
 def number(): return 3
-def infinite(): 
+def infinite():
     return nn.Sequential(nn.Flatten(), qnn.QuantIdentity(bit_width=4), qnn.QuantLinear(16, 4, bias=False, weight_bit_width=1))
 def float_layer():
     net = BinaryMlp(16, 8, 4)
@@ -40,7 +40,7 @@ def wide(): return BinaryMlp(784, 8, 4)
 def big():
     torch.manual_seed(0)
     return BinaryMlp(16, 256, 256, 4)
-'''
+"""
 
 
 @pytest.fixture
@@ -140,7 +140,9 @@ def test_an_input_scale_that_the_data_does_not_have(hwqnn: Run, images: np.ndarr
     refused(hwqnn, BINARY, "--data", tmp_path / "real.npz", "--input-scale=1/100", words=("no whole multiple of the input scale 1/100",))
 
 
-@pytest.mark.parametrize("option", ["--images=0", "--images=x", "--jobs=0", "--seed=-1", f"--seed={2**64}", "--head=both", "--input=dma", "--fps=many"])
+@pytest.mark.parametrize(
+    "option", ["--images=0", "--images=x", "--jobs=0", "--seed=-1", f"--seed={2**64}", "--head=both", "--input=dma", "--fps=many"]
+)
 def test_options_out_of_range(hwqnn: Run, option: str) -> None:
     ran = hwqnn("build", option)
     assert ran.code == 2
@@ -295,4 +297,4 @@ def test_ctrl_c(built: Built, data: Path, tmp_path: Path, child: str, warm: tupl
     assert "Traceback" not in output
     assert not running(marker)
     assert contents(tmp_path / "here") == before
-    assert not list((tmp_path / "temp").iterdir())
+    assert not leftovers(tmp_path / "temp")

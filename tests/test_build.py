@@ -161,7 +161,7 @@ class Text(HTMLParser):
 
 @pytest.mark.parametrize("factory", ["make", "../../../evil <b>"])
 def test_hostile_names(hwqnn: Run, data: Path, tmp_path: Path, factory: str) -> None:
-    folder = tmp_path / "it's \"a\" $(folder) <i> é;#"
+    folder = tmp_path / 'it\'s "a" $(folder) <i> é;#'
     folder.mkdir()
     (folder / "mo del.py").write_text(HOSTILE_MODEL.format(names=list(HOSTILE.values())))
     ran = hwqnn("build", f"{folder}/mo del.py:{factory}", "--data", data, "--no-synth", "--jobs", 2)

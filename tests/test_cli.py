@@ -137,9 +137,10 @@ def unpacked_hierarchy(fst: bytes) -> bytes:
     place += 17
     length = fst[place] >> 4
     place += 1
-    while length >= 15 and (length == 15 or more == 255):
-        more = fst[place]
-        length, place = length + more, place + 1
+    if length == 15:
+        while fst[place] == 255:
+            length, place = length + 255, place + 1
+        length, place = length + fst[place], place + 1
     assert (length, place + length) == (size, end)
     return fst[place:end]
 
@@ -148,8 +149,7 @@ def test_trace_writes_a_waveform(quick: Run) -> None:
     quick(BINARY, "--trace", "--images", 3)
     hierarchy = unpacked_hierarchy(Path("out/trace.fst").read_bytes())
     for name in (b"binary", b"output_mvu_tdata", b"aclk", b"m_axis_tvalid"):
-        assert b"\0" + name + b"\0" in hierarchy or name in hierarchy
-    assert len(hierarchy) > 1000
+        assert name + b"\0" in hierarchy
 
 
 def test_input_scale(quick: Run, images: np.ndarray) -> None:
@@ -214,15 +214,14 @@ def test_a_board_that_synthesis_overflows(hwqnn: Run, data: Path, tmp_path: Path
     """The estimate fits, the netlist does not: a failed check with its report, not an error."""
     assert hwqnn("build", BINARY, "--data", data, "--jobs", 2, "-o", "roomy").code == 0
     carry = report("roomy")["resources"]["carry4"]
-    assert carry > 0  # of which the estimate knows nothing
-    text = (BOARDS / "zynq7020.toml").read_text().replace("carry4 = 13300", "carry4 = 1").replace('"zynq7020"', '"tiny"')
+    text = (BOARDS / "zynq7020.toml").read_text().replace("carry4 = 13300", f"carry4 = {carry - 1}").replace('"zynq7020"', '"tiny"')
     (tmp_path / "tiny.toml").write_text(text)
     ran = hwqnn("build", BINARY, "--data", data, "--board", tmp_path / "tiny.toml", "--jobs", 2)
     assert ran.code == 1, ran
     found = report("build/binary-tiny")
     failed = [check for check in found["verdict"]["checks"] if not check["passed"]]
     assert [check["name"] for check in failed] == ["It fits tiny"]
-    assert failed[0]["detail"] == f"CARRY4 {carry} of 1 ({carry - 1} too many)"
+    assert failed[0]["detail"] == f"CARRY4 {carry} of {carry - 1} (1 too many)"
     assert "FAIL" in ran.out
 
 

@@ -226,7 +226,8 @@ def _joints(stage: Stage, beat: Beat, simd: int) -> list[_Joint]:
     if not stage.decoupled:
         return [_joint(stage, converters, cycles, 0)]
     takes = stage.frame // simd
-    joints = [_joint(stage, [_fifo(beat), *converters], cycles, max(0, cycles - takes))]
+    # while the block takes nothing, the converter gathers all but the last part of its next beat
+    joints = [_joint(stage, [_fifo(beat), *converters], cycles, max(0, (takes - 1) * (cycles // takes - 1)))]
     if converters and simd > beat.elements:
         wide = converters[-1].beat_out
         joints.append(_joint(stage, [*converters, _fifo(wide)], cycles, 0))

@@ -41,9 +41,7 @@ def test_all_equal(acc: Accelerator, streams: dict[str, np.ndarray], expected: d
     assert found.bits == FRAMES * (16 + 8 + 8 + 4 * 5 + 2)
 
 
-def test_the_earliest_block_comes_first_whatever_the_image(
-    acc: Accelerator, streams: dict[str, np.ndarray], expected: dict[str, np.ndarray]
-) -> None:
+def test_the_earliest_block_comes_first_whatever_the_image(acc: Accelerator, streams: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
     edges = [n.edge for n in acc.design.nodes if n.edge is not None]
     layers = [n.layer for n in acc.design.nodes if n.edge is not None]
     streams[edges[-1]][0, 0] += 1

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from hwqnn.emit.names import identifier, unique
 
-texts = st.one_of(st.text(), st.sampled_from(["module", "Begin", "", "_", "0", "a.b", "a_b", "x" * 80, "ß", '"; $finish; //', "a\n`include", "endmodule"]))
+texts = st.one_of(
+    st.text(), st.sampled_from(["module", "Begin", "", "_", "0", "a.b", "a_b", "x" * 80, "ß", '"; $finish; //', "a\n`include", "endmodule"])
+)
 
 
 @given(texts)

@@ -1,0 +1,206 @@
+"""The folding solver against brute force: every folding of every stage, every place for the FIFOs, timed by simulation."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hwqnn import boards
+from hwqnn.boards import Board
+from hwqnn.dataflow import Beat, Design, Node, fold, simulate
+from hwqnn.dataflow.design import Block, Resources
+from hwqnn.dataflow.plumbing import Fifo, convert
+from hwqnn.dataflow.stage import Folding, stages
+from hwqnn.errors import CheckError, InputError
+from hwqnn.ir import ArgMax, Bipolar, Graph, Input, MatMul, Op, Threshold, UInt
+
+BOARD = boards.load("zynq7020")
+CLOCK = 100.0
+
+
+def mlp(*sizes: int, seed: int = 0, pixels: bool = False) -> Graph:
+    """A binary MLP: (threshold on pixels), products, thresholds between them, argmax."""
+    rng = np.random.default_rng(seed)
+    ops: list[Op] = [Input(name="x", inputs=(), type=UInt(8) if pixels else Bipolar(), shape=(sizes[0],))]
+
+    def threshold(name: str, value: int) -> None:
+        ops.append(
+            Threshold(
+                name=name, inputs=(ops[-1].name,), thresholds=np.array([[value]]), descending=np.array([False]), base=-1, step=2, type=Bipolar()
+            )
+        )  # fmt: skip
+
+    if pixels:
+        threshold("quant", 128)
+    for i, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False), 1):
+        ops.append(MatMul(name=f"fc{i}", inputs=(ops[-1].name,), weight=rng.choice([-1, 1], (outputs, inputs)), weight_type=Bipolar()))
+        if i < len(sizes) - 1:
+            threshold(f"act{i}", 0)
+    ops.append(ArgMax(name="label", inputs=(ops[-1].name,)))
+    return Graph("mlp", tuple(ops), "label")
+
+
+def price(cost: Resources) -> float:
+    have = BOARD.resources
+    return cost.lut + cost.bram36 * have.lut / have.bram36 + cost.dsp * have.lut / have.dsp
+
+
+def every_design(graph: Graph, fifo_depth: int) -> Iterator[Design]:
+    """All chains of blocks: foldings x input widths x FIFO before or behind the converters of a stage that pauses its input."""
+    chain, entry = list(stages(graph)), graph.edges[graph.input.name]
+    for foldings in product(*(s.foldings for s in chain)):
+        for elements in (d for d in range(1, entry.channels + 1) if entry.channels % d == 0 and d in {f.simd for f in chain[0].foldings}):
+            for behind in product(*((False, True) if s.decoupled else (False,) for s in chain)):
+                nodes: list[Node] = []
+                beat, legal = Beat(elements, entry.type), True
+                for stage, folding, later in zip(chain, foldings, behind, strict=True):
+                    blocks: list[Block] = list(convert(beat, folding.simd, stage.frame))
+                    legal &= not later or (bool(blocks) and folding.simd > beat.elements)
+                    if stage.decoupled:
+                        wide = blocks[-1].beat_out if later and blocks else beat
+                        blocks.insert(len(blocks) if later else 0, Fifo(beat_in=wide, beat_out=wide, depth=fifo_depth))
+                    block = stage.block(folding)
+                    nodes += [Node(f"{stage.layer}.{i}", stage.layer, b, None) for i, b in enumerate(blocks)]
+                    nodes.append(Node(stage.layer, stage.layer, block, stage.edge))
+                    beat = block.beat_out
+                if legal:
+                    yield Design("brute", tuple(nodes), CLOCK)
+
+
+def with_depth(design: Design, depth: int) -> Design:
+    return replace(
+        design, nodes=tuple(replace(n, block=replace(n.block, depth=depth)) if isinstance(n.block, Fifo) else n for n in design.nodes)
+    )  # fmt: skip
+
+
+SMALL = {"one layer": mlp(6, 4), "pixels": mlp(4, 3, pixels=True), "two layers": mlp(4, 3, 2)}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_least_price(name: str) -> None:
+    """For each rate: no design of any folding that reaches it is cheaper. Prices are compared before FIFOs grow."""
+    graph = SMALL[name]
+    designs = sorted(((price(d.estimate), i, d) for i, d in enumerate(every_design(graph, 2))), key=lambda entry: entry[:2])
+    intervals: dict[int, int] = {}
+    for cycles in (1, 2, 3, 4, 6, 8, 12, 20, 40):
+        best = None
+        for cost, i, design in designs:
+            if i not in intervals:
+                intervals[i] = simulate(with_depth(design, 64)).interval
+            if intervals[i] <= cycles:
+                best = cost
+                break
+        try:
+            found = fold.solve(graph, BOARD, clock_mhz=CLOCK, fps=CLOCK * 1e6 / cycles)
+        except CheckError:
+            assert best is None, f"{cycles} cycles can be reached"
+            continue
+        assert best is not None
+        assert simulate(found).interval <= cycles
+        assert price(with_depth(found, 2).estimate) == pytest.approx(best), f"{cycles} cycles"
+
+
+@pytest.mark.parametrize("fps", [1e5, 1e6, 4e6, 2e7])
+def test_rate_is_met(fps: float) -> None:
+    design = fold.solve(mlp(64, 32, 10, pixels=True), BOARD, clock_mhz=CLOCK, fps=fps)
+    assert CLOCK * 1e6 / simulate(design).interval >= fps
+
+
+def test_slower_is_not_dearer() -> None:
+    graph = mlp(64, 32, 10)
+    prices = [price(fold.solve(graph, BOARD, clock_mhz=CLOCK, fps=CLOCK * 1e6 / cycles).estimate) for cycles in (4, 8, 20, 64, 200, 2048)]
+    assert prices == sorted(prices, reverse=True)
+
+
+def test_pins_are_kept() -> None:
+    graph = mlp(24, 12, 6, pixels=True)
+    pins = fold.Pins({"fc1": Folding(4, 3), "fc2": Folding(12, 2, True), "label": Folding(3, 1)}, 12)
+    design = fold.solve(graph, BOARD, clock_mhz=CLOCK, fps=None, pins=pins)
+    kept = fold.pins_of(design)
+    assert kept["input"] == {"elements": 12}
+    layers = kept["layers"]
+    assert (layers["fc1"], layers["fc2"]) == ({"pe": 3, "simd": 4, "bram": False}, {"pe": 2, "simd": 12, "bram": True})
+    assert (layers["label"]["pe"], layers["label"]["simd"]) == (1, 3)
+
+
+def test_fold_file_round_trip(tmp_path: Path) -> None:
+    """What `pins_of` says of a design, written to a file and read back, gives the same design."""
+    graph, path = mlp(24, 12, 6, pixels=True), tmp_path / "fold.json"
+    design = fold.solve(graph, BOARD, clock_mhz=CLOCK, fps=3e6)
+    path.write_text(json.dumps(fold.pins_of(design)))
+    again = fold.solve(graph, BOARD, clock_mhz=CLOCK, fps=3e6, pins=fold.read_pins(path, graph))
+    assert fold.pins_of(again) == fold.pins_of(design)
+    assert [n.block.parameters for n in again.nodes] == [n.block.parameters for n in design.nodes]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "not readable"),
+        ("[]", "not readable"),
+        ('{"layers": {"fc9": {"pe": 1, "simd": 1}}}', "no layer 'fc9'; this network has quant, fc1, fc2, label"),
+        ('{"layers": {"fc1": {"pe": 5, "simd": 1}}}', r"'fc1' cannot take pe=5, simd=1: pe is one of \[1, 2, 3, 4, 6, 12\]"),
+        ('{"layers": {"fc1": {"pe": 1}}}', "not readable"),
+        ('{"input": {"elements": 5}}', "input elements 5 do not divide 24"),
+        ('{"input": {"elements": 0}}', "input elements 0 do not divide 24"),
+    ],
+)
+def test_bad_fold_files(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "fold.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        fold.read_pins(path, mlp(24, 12, 6, pixels=True))
+
+
+def test_no_fold_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere\.json"):
+        fold.read_pins(tmp_path / "nowhere.json", mlp(4, 2))
+
+
+def small_board(**cells: int) -> Board:
+    return replace(BOARD, name="small", resources=replace(BOARD.resources, **cells))
+
+
+def test_too_fast_for_the_board_names_the_resource_and_the_best_rate() -> None:
+    graph, board = mlp(64, 32, 10), small_board(lut=500)
+    with pytest.raises(CheckError, match=r"does not fit small: it needs about [\d,]+ LUT \(estimate\) of 500") as caught:
+        fold.solve(graph, board, clock_mhz=CLOCK, fps=2e7)
+    rate = float(re.search(r"best reachable rate is about ([\d,]+) frames/s", str(caught.value))[1].replace(",", ""))
+    assert rate < 2e7
+    found = fold.solve(graph, board, clock_mhz=CLOCK, fps=rate)
+    assert found.estimate.lut <= 500
+
+
+def test_too_fast_for_any_folding() -> None:
+    with pytest.raises(CheckError, match="faster than any folding of its layers that the fold file allows; the best reachable rate is about"):
+        fold.solve(mlp(64, 32, 10), BOARD, clock_mhz=CLOCK, fps=1e7, pins=fold.Pins({"fc1": Folding(1, 1)}, None))
+
+
+def test_no_folding_fits() -> None:
+    with pytest.raises(CheckError, match="no folding of it fits this board: choose a larger board"):
+        fold.solve(mlp(64, 32, 10), small_board(lut=20), clock_mhz=CLOCK, fps=None)
+
+
+def test_left_to_itself_it_slows_down_until_it_fits() -> None:
+    design = fold.solve(mlp(256, 128, 10), small_board(lut=900), clock_mhz=CLOCK, fps=None)
+    assert design.estimate.lut <= 0.8 * 900
+
+
+@pytest.mark.parametrize("fps", [1e6, 3e6, 8e6])
+def test_no_fifo_is_deeper_than_it_must_be(fps: float) -> None:
+    """Halving any one FIFO costs rate, and unbounded FIFOs gain none."""
+    design = fold.solve(mlp(48, 24, 12, 6, pixels=True), BOARD, clock_mhz=CLOCK, fps=fps)
+    interval = simulate(design).interval
+    assert simulate(with_depth(design, 512)).interval == interval
+    for i, node in enumerate(design.nodes):
+        if isinstance(node.block, Fifo) and node.block.depth > 2:
+            nodes = list(design.nodes)
+            nodes[i] = replace(node, block=replace(node.block, depth=node.block.depth // 2))
+            assert simulate(replace(design, nodes=tuple(nodes))).interval > interval, node.name

@@ -16,9 +16,7 @@ from pathlib import Path
 os.environ["BREVITAS_JIT"] = "0"  # before anything imports Brevitas
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-import numpy as np
-from exact_model import apply_piece, quantize, run_threshold
-from exact_model import Real
+from exact_model import Real, apply_piece, quantize, run_threshold
 
 from hwqnn.ir import Bipolar, Graph, MatMul, Requantize, Threshold
 from hwqnn.passes import lower_requantize
@@ -35,14 +33,13 @@ class Layer:
 
 
 def reachable(graph: Graph, name: str, channel: int) -> range:
-    """The integers that the op can give in one channel. Sums of n values -1 or +1 are every second integer."""
-    op, edge = graph.op(name), graph.edges[name]
+    """The integers that the op can give in one channel; from inputs of -1 and +1 sums are all even or all odd."""
+    op = graph.op(name)
     if not isinstance(op, MatMul):
-        return range(edge.type.min, edge.type.max + 1, 2 if isinstance(edge.type, Bipolar) else 1)
+        return range(graph.edges[name].type.min, graph.edges[name].type.max + 1)
     x = graph.edges[op.inputs[0]].type
-    lo, hi = (int(v[channel]) for v in op.channel_range(x))
-    odd_weights = (op.weight[channel] % 2).any() and isinstance(x, Bipolar)
-    return range(lo, hi + 1, 2 if odd_weights and (np.abs(op.weight[channel]) == 1).all() else 1)
+    lo, hi = op.channel_range(x)
+    return range(int(lo[channel]), int(hi[channel]) + 1, 2 if isinstance(x, Bipolar) else 1)
 
 
 def compare(imported: Graph) -> list[Layer]:

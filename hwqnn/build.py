@@ -302,7 +302,7 @@ def _netlist(acc: Accelerator, emitted: Emitted, raw: np.ndarray, directory: Pat
     progress.note("compiling the netlist")
     netlist = acc.write_netlist(directory, emitted=emitted, jobs=jobs)
     try:
-        return acc.simulate(raw, emitted=netlist, jobs=jobs, progress=lambda done: progress.note(f"{done:,} of {len(raw):,} images through the netlist"))
+        return acc.simulate(raw, emitted=netlist, jobs=jobs, progress=lambda done: progress.note(f"{done:,} of {len(raw):,} images as gates"))
     except CheckError as error:
         raise CheckError(f"the synthesized netlist fails: {error}") from error
 

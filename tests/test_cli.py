@@ -149,7 +149,7 @@ def test_trace_writes_a_waveform(quick: Run) -> None:
     quick(BINARY, "--trace", "--images", 3)
     hierarchy = unpacked_hierarchy(Path("out/trace.fst").read_bytes())
     for name in (b"binary", b"output_mvu_tdata", b"aclk", b"m_axis_tvalid"):
-        assert name + b"\0" in hierarchy
+        assert name in hierarchy
 
 
 def test_input_scale(quick: Run, images: np.ndarray) -> None:

@@ -20,7 +20,7 @@ RTL_NETWORKS = 8
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
-@given(networks(st.integers(1, 24) | st.sampled_from((37, 67))))
+@given(networks(st.integers(1, 16) | st.sampled_from((37, 67))))
 def test_exact_model_is_the_reference(network: Network) -> None:
     try:
         graph = check_reference(network)
@@ -48,7 +48,8 @@ def some_networks(count: int, first_seed: int) -> list[Network]:
 def test_rtl_is_the_exact_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every block's every bit, with and without pauses, and every cycle stamp as predicted."""
     monkeypatch.setenv("HWQNN_CACHE", str(tmp_path))
-    monkeypatch.setattr(importlib.import_module("hwqnn.cosim.build"), "_MAKE", ("OPT_FAST=-O0", "OPT_SLOW=-O0", "OPT_GLOBAL=-O0"))
+    build = importlib.import_module("hwqnn.cosim.build")
+    monkeypatch.setattr(build, "_MAKE", tuple(flag.replace("OPT_FAST=-O2", "OPT_FAST=-O0") for flag in build._MAKE))  # short runs: compiling is the time
 
     def check(network: Network) -> bool:
         try:

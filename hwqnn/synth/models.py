@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from collections.abc import Collection
-from pathlib import Path
 
 from hwqnn.errors import ToolError
+from hwqnn.synth.yosys import yosys_folder
 
 _MODULE = re.compile(r"^module (\w+)\b.*?^endmodule$", re.S | re.M)
 _TIMING = re.compile(r"^ *specify$.*?^ *endspecify$\n", re.S | re.M)
@@ -17,17 +16,16 @@ def models(kinds: Collection[str]) -> str:
     """Verilog modules that behave as the primitives `kinds` do, as yosys' `cells_sim.v` states them, less the timing; LUTs in a shorter form.
 
     Raises:
-        ToolError: pyosys is not installed, or has no behaviour for one of them (block RAMs are such).
+        ToolError: pyosys is not installed, or states no behaviour of one of them (block RAMs are such).
     """
-    spec = importlib.util.find_spec("pyosys")
-    if spec is None or not spec.submodule_search_locations:
-        raise ToolError("yosys is missing: install it with `pip install pyosys==0.70`")
-    library = Path(next(iter(spec.submodule_search_locations))) / "share" / "xilinx" / "cells_sim.v"
+    library = yosys_folder() / "share" / "xilinx" / "cells_sim.v"
     known = {found[1]: _TIMING.sub("", found[0]) for found in _MODULE.finditer(library.read_text())}
     known |= {f"LUT{inputs}": _lut(inputs) for inputs in range(1, 7)}
     for kind in sorted(kinds):
         if not re.search(r"\b(assign|always)\b", known.get(kind, "")):
-            raise ToolError(f"a netlist holds cells of type {kind!r}, which {library} cannot simulate: leave out the check of the netlist")
+            raise ToolError(
+                f"a netlist holds cells of type {kind!r}, which {library} has no behaviour for: it cannot be simulated, build without --netlist"
+            )
     return "\n".join(f"{known[kind]}\n" for kind in sorted(kinds))
 
 

@@ -22,14 +22,25 @@ from hwqnn.synth.unit import Contents
 WORKER = Path(__file__).with_name("worker.py")
 
 
+def yosys_folder() -> Path:
+    """The folder of the installed pyosys package; importing it here would load all of yosys.
+
+    Raises:
+        ToolError: pyosys is not installed.
+    """
+    spec = importlib.util.find_spec("pyosys")
+    if spec is None or not spec.submodule_search_locations:
+        raise ToolError("yosys is missing: install it with `pip install pyosys==0.70`, or leave synthesis out with --no-synth")
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
 def yosys_version() -> str:
     """The version of the installed yosys, such as "0.70".
 
     Raises:
         ToolError: pyosys is not installed.
     """
-    if importlib.util.find_spec("pyosys") is None:
-        raise ToolError("yosys is missing: install it with `pip install pyosys==0.70`, or leave synthesis out with --no-synth")
+    yosys_folder()
     return importlib.metadata.version("pyosys")
 
 

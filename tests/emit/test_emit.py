@@ -72,7 +72,7 @@ def test_weight_files_hold_the_weights(written: tuple[Accelerator, Emitted]) -> 
 
 def test_accumulators_start_so_that_the_sign_is_the_bit(written: tuple[Accelerator, Emitted]) -> None:
     """For every sum that a 1-bit layer of 1-bit inputs can make: start + agreements >= 0 exactly when sum >= threshold."""
-    acc, emitted = written
+    _, emitted = written
     for node in emitted.nodes:
         block = node.node.block
         if not isinstance(block, Mvu) or block.threshold is None or block.levels != 1:
@@ -88,7 +88,7 @@ def test_accumulators_start_so_that_the_sign_is_the_bit(written: tuple[Accelerat
 
 def test_threshold_files_hold_the_thresholds(written: tuple[Accelerator, Emitted]) -> None:
     """Entry e of lane p at (p * 2^b + e) * T_BITS; past the last threshold the greatest value, which nothing reaches."""
-    acc, emitted = written
+    _, emitted = written
     for node in emitted.nodes:
         block = node.node.block
         if isinstance(block, ThresholdBlock):
@@ -117,7 +117,7 @@ def test_the_files_are_complete_and_no_more(written: tuple[Accelerator, Emitted]
     files = {p.name for p in emitted.directory.iterdir()}
     assert files == {p.name for p in emitted.sources} | {p.name for node in emitted.nodes for p in node.memories}
     text = "".join(p.read_text() for p in emitted.sources)
-    assert {name for name in re.findall(r'"(\S+\.mem)"', text)} == {f for f in files if f.endswith(".mem")}
+    assert set(re.findall(r'"(\S+\.mem)"', text)) == {f for f in files if f.endswith(".mem")}
     for path in emitted.sources:
         library = RTL / path.name
         assert not library.exists() or library.read_bytes() == path.read_bytes()

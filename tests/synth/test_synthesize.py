@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hwqnn.errors import ToolError
-from hwqnn.synth import Cells, Unit, synthesize
+from hwqnn.synth import Cells, Unit, netlists, synthesize
 from hwqnn.synth.unit import read
 
 # As written its word a is a: two wires, no cell. Other contents take LUTs.
@@ -76,10 +77,21 @@ def test_version_and_flags_are_part_of_the_key(unit: Unit) -> None:
 def test_damaged_cache_entry_is_replaced(unit: Unit, tmp_path: Path) -> None:
     first = run(unit)
     (entry,) = (tmp_path / "cache" / "synth").iterdir()
-    whole = entry.read_text()
-    entry.write_text(whole[:5])
-    assert run(unit) == first
-    assert entry.read_text() == whole
+    whole = entry.read_bytes()
+    for damaged in (whole[:5], whole[:-9], b"", b"no gzip"):
+        entry.write_bytes(damaged)
+        assert run(unit) == first
+        assert entry.read_bytes() == whole
+
+
+def test_the_netlist_is_kept_with_the_counts(unit: Unit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "rom.hex").write_text("0\n1\n2\n0\n")
+    assert run(unit) == {unit.name: Cells(lut=2)}
+    forbid_processes(monkeypatch)
+    found = netlists([unit], jobs=1, timeout_s=60)[unit.name]
+    assert found.cells == {"LUT2": 2}
+    assert re.findall(r"^module (\w+)\(", found.verilog, re.M) == ["rom"]
+    assert sorted(re.findall(r"LUT2 #\(\s*\.INIT\(4'h(\w)\)", found.verilog)) in (["2", "2"], ["2", "4"], ["4", "4"])  # a AND NOT b, twice
 
 
 def test_identical_units_are_synthesized_once(unit: Unit, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,6 +152,7 @@ def test_a_time_limit_ends_the_child(unit: Unit, tmp_path: Path) -> None:
 
 def test_missing_yosys_says_what_to_install(unit: Unit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if "site-packages" not in entry])
+    monkeypatch.delitem(sys.modules, "pyosys", raising=False)  # other tests import it
     with pytest.raises(ToolError, match="pip install pyosys"):
         run(unit)
 

@@ -1,0 +1,107 @@
+"""The synthesized netlist against the reference, with registers that start at random; and netlists with one wrong bit."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import small_models
+import torch
+from conftest import MODELS, Ran
+
+import hwqnn
+from hwqnn import Accelerator, cosim, synth
+from hwqnn.emit import Emitted
+
+FRAMES = 50
+CHECK = "The synthesized netlist computes what the reference computes"
+PARITY = re.compile(r"(?<=\.INIT\()(4'h6|8'h96|16'h6996|32'h96696996|64'h6996966996696996)(?=\))")
+
+
+def accelerator(model: str) -> Accelerator:
+    return hwqnn.compile(getattr(small_models, model)(), torch.rand(1, 16), name=model)
+
+
+@pytest.mark.parametrize("model", ["binary", "mixed"])
+def test_gates_compute_what_the_reference_computes(model: str, images: np.ndarray, tmp_path: Path) -> None:
+    """1 bit throughout; and 2-bit activations with 4-bit weights, a threshold search and a multiplier."""
+    acc = accelerator(model)
+    emitted = acc.write(tmp_path / "rtl")
+    rtl = acc.simulate(images[:FRAMES], emitted=emitted)
+    netlist = acc.write_netlist(tmp_path / "netlist", emitted=emitted)
+    found = acc.simulate(images[:FRAMES], emitted=netlist)
+    assert (found.comparison.mismatches, found.comparison.bits) == (0, rtl.comparison.bits)
+    assert found.comparison.bits > FRAMES * 16
+    assert found.as_predicted
+    assert (found.latency, found.interval) == (rtl.latency, rtl.interval)
+    np.testing.assert_array_equal(found.outputs, acc.predict(images[:FRAMES]))
+    assert acc.simulate(images[:FRAMES], emitted=netlist, pause_seed=5).comparison.mismatches == 0
+    # what ran was the unchanged top module around gates, without a line of the library's RTL
+    assert sorted(p.name for p in (tmp_path / "netlist").iterdir()) == sorted(
+        ["primitives.v", f"{model}.sv", *(f"{n.module}.v" for n in emitted.nodes)]
+    )
+    assert (tmp_path / "netlist" / f"{model}.sv").read_bytes() == (tmp_path / "rtl" / f"{model}.sv").read_bytes()
+    for node in netlist.nodes:
+        (source,) = node.sources
+        assert not re.search(r"\b(always|initial|if|case)\b", source.read_text())
+        assert source in netlist.sources
+
+
+def flip(netlist: Path) -> None:
+    """Flips the first bit of one LUT's INIT: one of those that compute a parity, which shows whatever the other inputs are."""
+    text = netlist.read_text()
+    init = PARITY.search(text)
+    assert init is not None
+    width, digits = init[0].split("'h")
+    netlist.write_text(f"{text[: init.start()]}{width}'h{int(digits, 16) ^ 1:x}{text[init.end() :]}")
+
+
+def test_one_wrong_bit_of_one_lut_is_found(images: np.ndarray, tmp_path: Path) -> None:
+    acc = accelerator("binary")
+    netlist = acc.write_netlist(tmp_path)
+    flip(next(n for n in netlist.nodes if n.node.edge is not None and n.node.layer == "hidden.0.0").sources[0])
+    found = acc.simulate(images[:FRAMES], emitted=netlist)
+    assert found.comparison.mismatches > 0
+    assert found.comparison.first is not None
+    assert found.comparison.first.layer == "hidden.0.0"
+
+
+# The whole command.
+
+
+def checks() -> dict[str, dict]:
+    return {check["name"]: check for check in json.loads(Path("out/report.json").read_text())["verdict"]["checks"]}
+
+
+def test_build_reports_the_netlist(hwqnn: Callable[..., Ran], data: Path) -> None:
+    ran = hwqnn("build", f"{MODELS}:binary", "--data", data, "--images", FRAMES, "--netlist", "-o", "out")
+    assert (ran.code, ran.err) == (0, "")
+    assert checks()[CHECK]["passed"]
+    assert "2,700 bits of 50 images" in checks()[CHECK]["detail"]
+    assert (Path("out/netlist") / "primitives.v").is_file()
+
+
+def test_build_fails_on_a_wrong_netlist(hwqnn: Callable[..., Ran], data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_netlist = cosim.write_netlist
+
+    def wrong(emitted: Emitted, netlists: Mapping[str, synth.Netlist], directory: Path) -> Emitted:
+        written = write_netlist(emitted, netlists, directory)
+        flip(next(n for n in written.nodes if n.node.edge is not None and n.node.layer == "hidden.0.0").sources[0])
+        return written
+
+    monkeypatch.setattr(cosim, "write_netlist", wrong)
+    ran = hwqnn("build", f"{MODELS}:binary", "--data", data, "--images", FRAMES, "--netlist", "-o", "out")
+    assert ran.code == 1
+    assert [name for name, check in checks().items() if not check["passed"]] == [CHECK]
+    assert re.search(r"the first: image \d+, layer 'hidden\.0\.0' \(mvu\), channel \d: expected -?1, the netlist gave -?1", checks()[CHECK]["detail"])
+
+
+def test_no_netlist_without_synthesis(hwqnn: Callable[..., Ran], data: Path) -> None:
+    ran = hwqnn("build", f"{MODELS}:binary", "--data", data, "--netlist", "--no-synth", "-o", "out")
+    assert ran.code == 2
+    assert "--no-synth" in ran.err
+    assert not Path("out").exists()

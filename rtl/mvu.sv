@@ -11,7 +11,7 @@ module mvu #(
   parameter int unsigned X_KIND = 0,    // 0 bipolar, 1 unsigned, 2 signed
   parameter int unsigned W_BITS = 1,
   parameter int unsigned W_KIND = 0,
-  parameter int unsigned ACC_BITS = 2,  // signed, holds every partial sum
+  parameter int unsigned ACC_BITS = 2,  // signed, holds every final sum
   parameter int unsigned LEVELS = 1,    // thresholds per output; 0: the output is the sum itself
   parameter int unsigned T_BITS = 2,    // of a threshold, when LEVELS > 1
   parameter int BASE = 0,
@@ -19,7 +19,7 @@ module mvu #(
   parameter int unsigned OUT_BITS = 1,
   parameter bit W_BRAM = 1'b0,          // weights in block RAM instead of LUTs
   parameter WEIGHT_FILE = "",           // NF * SF words; element (p, s) at bit (p * SIMD + s) * W_BITS
-  parameter INIT_FILE = "",             // NF words; lane p at bit p * ACC_BITS
+  parameter INIT_FILE = "",             // NF words; lane p at bit p * ACC_BITS; takes away what dot_product adds
   parameter THRESHOLD_FILE = ""         // NF words; see threshold_search
 ) (
   input  logic                   clk_i,
@@ -37,8 +37,11 @@ module mvu #(
   localparam int unsigned SF_BITS = SF > 1 ? $clog2(SF) : 1;
   localparam int unsigned NF_BITS = NF > 1 ? $clog2(NF) : 1;
   localparam int unsigned STAGES = LEVELS > 1 ? $clog2(LEVELS + 1) : 0;
-  localparam int unsigned FULL_DOT_BITS = BINARY ? $clog2(SIMD + 1) + 1 : X_BITS + W_BITS + 1 + $clog2(SIMD);
-  localparam int unsigned DOT_BITS = FULL_DOT_BITS < ACC_BITS ? FULL_DOT_BITS : ACC_BITS;  // signed
+  // The greatest sum of a step, see dot_product; unsigned.
+  localparam int unsigned X_MAX = X_KIND == 0 ? 2 : (1 << X_BITS) - 1;
+  localparam int unsigned W_MAX = W_KIND == 0 ? 1 : (1 << W_BITS) - 1;
+  localparam int unsigned FULL_DOT_BITS = $clog2(SIMD * (BINARY ? 1 : X_MAX * W_MAX) + 1);
+  localparam int unsigned DOT_BITS = FULL_DOT_BITS < ACC_BITS ? FULL_DOT_BITS : ACC_BITS;
 
   if (PE < 1 || SIMD < 1 || NF < 1 || SF < 1 || X_BITS < 1 || W_BITS < 1 || ACC_BITS < 1) begin : gen_bad_size
     $fatal(1, "mvu: sizes must be at least 1");
@@ -128,7 +131,7 @@ module mvu #(
 
   logic [PE-1:0][ACC_BITS-1:0] acc_q;
   for (genvar p = 0; p < PE; p++) begin : gen_pe
-    logic signed [DOT_BITS-1:0] dot_d, dot_q;
+    logic [DOT_BITS-1:0] dot_d, dot_q;
     if (BINARY) begin : gen_binary
       logic [$clog2(SIMD+1)-1:0] count;
       xnor_popcount #(.SIZE(SIMD)) i_count (.a_i(x), .b_i(weights[p*SIMD+:SIMD]), .count_o(count));

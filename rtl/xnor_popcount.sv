@@ -15,7 +15,7 @@ module xnor_popcount #(
 
   for (genvar t = 0; t < TRIPLES; t++) begin : gen_triple
     logic [1:0] count;
-    xnor_counter_3_2 i_counter (.a_i(a_i[3*t+:3]), .b_i(b_i[3*t+:3]), .count_o(count));
+    product_counter_3_2 #(.AGREE(1)) i_counter (.a_i(a_i[3*t+:3]), .b_i(b_i[3*t+:3]), .count_o(count));
     assign heap[t] = count[0];
     assign heap[TRIPLES+REST+t] = count[1];
   end

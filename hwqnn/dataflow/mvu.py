@@ -24,10 +24,11 @@ def kind(of: Type) -> int:
 class Accumulator:
     """What a folding does not change: the accumulator's start values, thresholds and width, in the hardware's own counting.
 
-    When inputs and weights are bipolar the hardware counts agreements (p = popcount of XNOR) instead of summing products (2p - N).
+    When inputs and weights are bipolar the hardware counts agreements (p = popcount of XNOR) instead of summing products (2p - N);
+    otherwise it sums bit planes, which leave a constant per weight (`plane_excess`) for the start value to take away.
 
     Attributes:
-        init: int64 (out,), the accumulator's value before the first input.
+        init: int64 (out,), the accumulator's value before the first input, up to a multiple of 2**bits.
         thresholds: int64 (out, levels) to compare the accumulator with; None when its sign or itself is the result.
         bits: signed width. Only the final value must fit: partial sums may wrap, for two's complement addition forgives it.
         lo, hi: the final value's range over all channels.
@@ -45,17 +46,29 @@ def accumulator(matmul: MatMul, threshold: Threshold | None, x: Type) -> Accumul
     outputs, n = matmul.weight.shape
     xnor = isinstance(x, Bipolar) and isinstance(matmul.weight_type, Bipolar)
     lo, hi = (np.zeros(outputs, dtype=np.int64), np.full(outputs, n)) if xnor else matmul.channel_range(x)
-    init, table = np.zeros(outputs, dtype=np.int64), None
+    start, table = np.zeros(outputs, dtype=np.int64), None
     if threshold is not None:
         table = np.broadcast_to(threshold.thresholds, (outputs, threshold.levels))
         if xnor:
             table = -((-table - n) // 2)  # 2p - n >= t is p >= ceil((t + n) / 2)
         if threshold.levels == 1:
-            init, table = -table[:, 0], None
+            start, table = -table[:, 0], None
     elif xnor:
-        init = np.full(outputs, -((n + 1) // 2))
-    least, most = int((lo + init).min()), int((hi + init).max())
+        start = np.full(outputs, -((n + 1) // 2))
+    least, most = int((lo + start).min()), int((hi + start).max())
+    init = start if xnor else start - plane_excess(matmul, x)
     return Accumulator(init, table, smallest(min(least, -1), most).bits, least, most)
+
+
+def plane_excess(matmul: MatMul, x: Type) -> np.ndarray:
+    """What `rtl/dot_product.sv` sums over a row beyond the dot product, int64 (out,); it depends on the weights alone.
+
+    An element adds w * x' plus: for signed w, 2**(W_BITS-1) * max; for negative bipolar w, max. And x' is x plus an offset.
+    """
+    w, w_type = matmul.weight, matmul.weight_type
+    offset, most = {0: (1, 2), 1: (0, (1 << x.bits) - 1), 2: (1 << (x.bits - 1), (1 << x.bits) - 1)}[kind(x)]
+    added = {0: (w < 0) * most, 1: np.zeros_like(w), 2: np.full_like(w, most << (w_type.bits - 1))}[kind(w_type)]
+    return (w * offset + added).sum(axis=1)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -39,6 +39,18 @@ def signed_bits(low, high):
     return max((-low - 1).bit_length() if low < 0 else 0, high.bit_length() if high > 0 else 0) + 1
 
 
+def excess(x_kind, x_bits, w_kind, w_bits, w):
+    """What an element adds beyond w * x, by the table at the head of rtl/dot_product.sv: the same for every x."""
+    top = 2 if x_kind == BIPOLAR else (1 << x_bits) - 1
+
+    def added(x):
+        shifted = x + (1, 0, 1 << (x_bits - 1))[x_kind]
+        return ((shifted if w > 0 else top - shifted), w * shifted, w * shifted + (top << (w_bits - 1)))[w_kind]
+
+    (constant,) = {added(x) - w * x for x in values(x_kind, x_bits)}
+    return constant
+
+
 def make(pe, simd, nf, sf, x_kind, x_bits, w_kind, w_bits, levels, base, step, out_bits):
     random = Random(f"{pe} {simd} {nf} {sf} {levels}")
     outputs, inputs = pe * nf, simd * sf
@@ -55,6 +67,8 @@ def make(pe, simd, nf, sf, x_kind, x_bits, w_kind, w_bits, levels, base, step, o
     reach = inputs if binary else inputs * max(abs(w * x) for w in w_values for x in (x_values[0], x_values[-1]))
     acc_bits = signed_bits(min(init) - (0 if binary else reach), max(init) + reach)
     t_bits = acc_bits + 1
+    if not binary:
+        init = [i - sum(excess(x_kind, x_bits, w_kind, w_bits, w) for w in row) for i, row in zip(init, weights, strict=True)]
 
     def code(w):
         return (w + 1) // 2 if w_kind == BIPOLAR else w
@@ -63,7 +77,7 @@ def make(pe, simd, nf, sf, x_kind, x_bits, w_kind, w_bits, levels, base, step, o
         "WEIGHT_FILE": [
             pack([code(w) for p in range(pe) for w in weights[n * pe + p][s * simd : (s + 1) * simd]], w_bits) for n in range(nf) for s in range(sf)
         ],
-        "INIT_FILE": [pack(row, acc_bits) for row in rows_of(init, pe)],
+        "INIT_FILE": [pack([i % (1 << acc_bits) for i in row], acc_bits) for row in rows_of(init, pe)],
     }
     if levels > 1:
         roms["THRESHOLD_FILE"] = search_words(rows_of(inner, pe), levels, t_bits)

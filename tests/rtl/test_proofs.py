@@ -4,6 +4,7 @@ from random import Random
 
 import pytest
 from bench_runner import write_rom
+from test_mvu import excess
 from test_threshold import search_words
 from yosys import prove_equal
 
@@ -29,18 +30,23 @@ def test_mux2(width, select, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("x_kind", "x_bits", "w_kind", "w_bits"), [(0, 1, 0, 1), (0, 1, 2, 3), (1, 3, 0, 1), (1, 2, 1, 2), (2, 3, 2, 2), (2, 3, 1, 2)]
+    ("x_kind", "x_bits", "w_kind", "w_bits"), [(0, 1, 2, 3), (0, 1, 1, 2), (1, 3, 0, 1), (2, 3, 0, 1), (1, 2, 1, 2), (2, 3, 2, 2), (2, 3, 1, 2)]
 )
-def test_dot_product(x_kind, x_bits, w_kind, w_bits, tmp_path):
-    """Against a table of the products, written out."""
-    simd, sum_bits = 3, x_bits + w_bits + 3
+@pytest.mark.parametrize("simd", [1, 3, 4])
+@pytest.mark.parametrize("cut", [0, 3])
+def test_dot_product(x_kind, x_bits, w_kind, w_bits, simd, cut, tmp_path):
+    """Against a table of the products and their constants, written out; whole, and with the upper columns cut off."""
+    sum_bits = x_bits + w_bits + 4 - cut
     ports = f"input logic [{simd * x_bits - 1}:0] x, input logic [{simd * w_bits - 1}:0] w, output logic [{sum_bits - 1}:0] y"
 
     def number(code, kind, bits):
         return 2 * code - 1 if kind == 0 else code - (1 << bits) if kind == 2 and code >> (bits - 1) else code
 
+    def term(x, w):
+        return (x * w + excess(x_kind, x_bits, w_kind, w_bits, w)) % (1 << sum_bits)
+
     rows = [
-        f"{(xc << w_bits) | wc}: product = {(number(xc, x_kind, x_bits) * number(wc, w_kind, w_bits)) % (1 << sum_bits)};"
+        f"{(xc << w_bits) | wc}: product = {term(number(xc, x_kind, x_bits), number(wc, w_kind, w_bits))};"
         for xc in range(1 << x_bits)
         for wc in range(1 << w_bits)
     ]

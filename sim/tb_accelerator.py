@@ -24,8 +24,8 @@ class Bench:
         frames = json.loads(Path(os.environ["HWQNN_FRAMES"]).read_text())
         self.dut, self.inputs, self.outputs = dut, frames["inputs"], frames["outputs"]
         cocotb.start_soon(Clock(dut.aclk, PERIOD_NS, "ns").start())
-        self.source = AxiStreamSource(AxiStreamBus.from_prefix(dut, "s_axis"), dut.aclk, dut.aresetn, reset_active_level=False)
-        self.sink = AxiStreamSink(AxiStreamBus.from_prefix(dut, "m_axis"), dut.aclk, dut.aresetn, reset_active_level=False)
+        self.source = AxiStreamSource(AxiStreamBus.from_prefix(dut, "s_axis"), dut.aclk, dut.aresetn, False, byte_lanes=1)
+        self.sink = AxiStreamSink(AxiStreamBus.from_prefix(dut, "m_axis"), dut.aclk, dut.aresetn, False, byte_lanes=1)
         if pause:
             self.source.set_pause_generator(pauses(pause, 1))
             self.sink.set_pause_generator(pauses(pause, 2))

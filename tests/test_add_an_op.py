@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -30,6 +31,7 @@ from hwqnn.errors import GraphError
 from hwqnn.frontend.registry import REGISTRY as FRONTEND
 from hwqnn.ir import files, ops
 from hwqnn.reference import Executor, step
+from hwqnn.tools import verilator_binary, verilator_environment
 
 HERE = Path(__file__).parent / "added_op"
 BOARD = boards.load("zynq7020")
@@ -161,6 +163,14 @@ def test_rtl_of_every_value(added: ModuleType) -> None:
     assert ran.as_predicted
 
 
+def test_no_lint_warning(graph: ir.Graph, tmp_path: Path) -> None:
+    emitted = folded(graph, "some lanes").write(tmp_path)
+    assert tmp_path / "absolute.sv" in emitted.sources
+    command = [str(verilator_binary()), "--lint-only", "-Wall", "--no-timing", "--top-module", emitted.top, *map(str, emitted.sources)]
+    done = subprocess.run(command, env=verilator_environment(), cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_wrong_line_is_found(graph: ir.Graph, tmp_path: Path) -> None:
     """The comparison looks at the new block."""
     acc = folded(graph, "some lanes")
@@ -168,8 +178,8 @@ def test_a_wrong_line_is_found(graph: ir.Graph, tmp_path: Path) -> None:
     source = tmp_path / "absolute.sv"
     source.write_text(source.read_text().replace("? -x : x", "? ~x : x"))
     first = acc.simulate(X, emitted=emitted, jobs=1).comparison.first
-    assert first is not None
-    assert (first.layer, first.block, first.expected) == ("abs1", "absolute", (first.got or 0) + 1)
+    assert first is not None and first.got is not None
+    assert (first.layer, first.block, first.expected) == ("abs1", "absolute", first.got + 1)
 
 
 def test_synthesis(graph: ir.Graph, tmp_path: Path) -> None:

@@ -49,7 +49,9 @@ def test_rtl_is_the_exact_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     """Every block's every bit, with and without pauses, and every cycle stamp as predicted."""
     monkeypatch.setenv("HWQNN_CACHE", str(tmp_path))
     build = importlib.import_module("hwqnn.cosim.build")
-    monkeypatch.setattr(build, "_MAKE", tuple(flag.replace("OPT_FAST=-O2", "OPT_FAST=-O0") for flag in build._MAKE))  # short runs: compiling is the time
+    monkeypatch.setattr(
+        build, "_MAKE", tuple(flag.replace("OPT_FAST=-O2", "OPT_FAST=-O0") for flag in build._MAKE)
+    )  # short runs: compiling is the time
 
     def check(network: Network) -> bool:
         try:

@@ -111,6 +111,7 @@ def _run(command: list[str], work: str, who: str, marker: str) -> None:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            errors="replace",  # Verilator has been seen to print bytes that are no UTF-8
             start_new_session=True,
         )
     except FileNotFoundError as error:

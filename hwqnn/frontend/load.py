@@ -6,6 +6,7 @@ import difflib
 import hashlib
 import importlib.util
 import inspect
+import os
 import pickle
 import sys
 import traceback
@@ -54,7 +55,7 @@ def run_user_file(path: Path) -> Iterator[ModuleType]:
     """Runs a Python file under a private module name; its own folder is importable meanwhile, as when Python runs it."""
     if not path.is_file():
         raise InputError(f"model file {path} does not exist" if not path.exists() else f"model file {path} is not a file")
-    private = f"_hwqnn_user_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+    private = f"_hwqnn_user_{hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:12]}"
     spec = importlib.util.spec_from_file_location(private, path)
     if spec is None or spec.loader is None:
         raise InputError(f"{path} is not a Python file; its name must end in .py")

@@ -27,6 +27,17 @@ def operand(pattern: int, bits: int, kind: int) -> int:
     return (2 * pattern - 1, pattern, signed(pattern, bits))[kind]
 
 
+def element(weight: int, value: int, p: dict[str, int]) -> int:
+    """What one weight and one input add to the accumulator."""
+    if p["X_KIND"] == p["W_KIND"] == 0:
+        return int(weight == value)
+    most = 2 if p["X_KIND"] == 0 else 2 ** p["X_BITS"] - 1
+    shifted = value + (1, 0, 2 ** (p["X_BITS"] - 1))[p["X_KIND"]]
+    if p["W_KIND"] == 0:
+        return shifted if weight > 0 else most - shifted
+    return weight * shifted + (2 ** (p["W_BITS"] - 1) * most if p["W_KIND"] == 2 else 0)
+
+
 def search(value: int, word: int, lane: int, levels: int, bits: int) -> int:
     """Counts the thresholds reached; the entries past LEVELS are checked to be the greatest pattern and unreached."""
     size = 1 << levels.bit_length()
@@ -50,7 +61,7 @@ def run_mvu(block: Mvu, x: list[int]) -> list[int]:
                 for s in range(p["SIMD"]):
                     weight = operand(field(word, lane * p["SIMD"] + s, p["W_BITS"]), p["W_BITS"], p["W_KIND"])
                     value = x[sf * p["SIMD"] + s]
-                    acc = signed(acc + (int(weight == value) if binary else weight * value), acc_bits)
+                    acc = signed(acc + element(weight, value, p), acc_bits)
             if levels == 0:
                 n = p["SIMD"] * p["SF"]
                 raw = 2 * acc + n % 2 if binary else acc

@@ -11,7 +11,23 @@ import numpy as np
 import pytest
 
 from hwqnn.errors import GraphError
-from hwqnn.ir import ArgMax, Bipolar, ChannelAffine, Graph, Input, Int, MatMul, Op, Requantize, Rounding, SignQuantizer, Ternary, Threshold, Type, UInt
+from hwqnn.ir import (
+    ArgMax,
+    Bipolar,
+    ChannelAffine,
+    Graph,
+    Input,
+    Int,
+    MatMul,
+    Op,
+    Requantize,
+    Rounding,
+    SignQuantizer,
+    Ternary,
+    Threshold,
+    Type,
+    UInt,
+)
 from hwqnn.ir import UniformQuantizer
 
 X = Input(name="x", inputs=(), type=UInt(2), shape=(3,))

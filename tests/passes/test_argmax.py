@@ -69,9 +69,7 @@ def test_all_pairs(name: str) -> None:
 def test_random_lines(seed: int) -> None:
     rng = random.Random(seed)
     radicands = [ONE] if seed % 2 else [ONE, F(2), F(8), F(3)]
-    numbers = [
-        tuple((F(rng.randint(-6, 6), rng.choice([1, 2, 4, 3, 7])), rng.choice(radicands)) for _ in range(2)) for _ in range(rng.randint(2, 4))
-    ]
+    numbers = [tuple((F(rng.randint(-6, 6), rng.choice([1, 2, 4, 3, 7])), rng.choice(radicands)) for _ in range(2)) for _ in range(rng.randint(2, 4))]
     lines, surds = lines_of(numbers)
     lo = [rng.randint(-12, 0) for _ in lines]
     try:

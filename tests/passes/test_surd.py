@@ -24,7 +24,10 @@ def surd_of(terms: list[tuple[Fraction, Fraction]]) -> Surd:
 def random_terms(rng: random.Random) -> list[tuple[Fraction, Fraction]]:
     size = 10 ** rng.choice([1, 3, 9])
     return [
-        (Fraction(rng.randint(-size, size), rng.randint(1, size)), Fraction(rng.choice([rng.randint(1, 20), rng.randint(1, size)]), rng.randint(1, size)))
+        (
+            Fraction(rng.randint(-size, size), rng.randint(1, size)),
+            Fraction(rng.choice([rng.randint(1, 20), rng.randint(1, size)]), rng.randint(1, size)),
+        )
         for _ in range(rng.randint(0, 4))
     ]
 
@@ -83,7 +86,6 @@ def test_close_sums_of_independent_roots() -> None:
         assert Surd.sqrt(Fraction(n * n + 1)).floor() == n
         assert Surd.sqrt(Fraction(n * n - 1)).floor() == n - 1
         assert (Surd.sqrt(Fraction(n - 1)) + Surd.sqrt(Fraction(n + 1)) - Surd(2) * Surd.sqrt(Fraction(n))).sign() == -1
-
 
 
 def test_products_of_roots_become_rational() -> None:

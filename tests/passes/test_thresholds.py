@@ -10,7 +10,22 @@ import numpy as np
 import pytest
 
 from hwqnn.errors import UnsupportedError
-from hwqnn.ir import Affine, BatchNorm, Clamp, Graph, Input, Int, MatMul, Piece, Quantizer, Requantize, Rounding, SignQuantizer, UniformQuantizer, exact
+from hwqnn.ir import (
+    Affine,
+    BatchNorm,
+    Clamp,
+    Graph,
+    Input,
+    Int,
+    MatMul,
+    Piece,
+    Quantizer,
+    Requantize,
+    Rounding,
+    SignQuantizer,
+    UniformQuantizer,
+    exact,
+)
 from hwqnn.passes import lower_requantize
 
 BITS = 6
@@ -52,7 +67,9 @@ CHAINS: dict[str, tuple[Piece, ...]] = {
     "none": (),
     "affine": (Affine(exact([F(1, 2), F(-1, 4), 0, F(3, 8), F(1, 1000)]), exact([0, F(1, 8), F(3, 8), -5, 1])),),
     "shared": (Affine(exact([F(1, 8)]), exact([F(1, 16)])),),
-    "norm": (BatchNorm(exact([1, -1, 0, F(5, 7), F(-1, 3)]), exact([0, F(1, 4), F(3, 8), -1, 2]), exact([0, 1, 2, -7, F(9, 2)]), exact([4, 2, 1, 8, 3])),),
+    "norm": (
+        BatchNorm(exact([1, -1, 0, F(5, 7), F(-1, 3)]), exact([0, F(1, 4), F(3, 8), -1, 2]), exact([0, 1, 2, -7, F(9, 2)]), exact([4, 2, 1, 8, 3])),
+    ),
     "norms": (
         BatchNorm(exact([1, -1, 2, 1, -1]), exact([1, 0, 0, 3, 0]), exact([0, 1, 5, -2, 0]), exact([2, 8, 3, 4, 1])),
         BatchNorm(exact([-1, -3, 1, 0, 2]), exact([0, F(1, 2), 1, 1, 0]), exact([1, 1, 1, 1, 0]), exact([8, 2, 27, 5, 9])),

@@ -15,8 +15,27 @@ from hypothesis import strategies as st
 from hwqnn.accelerator import Port
 from hwqnn.dataflow.fold import NO_PINS, Pins
 from hwqnn.dataflow.stage import Folding, Stage, divisors, stages
-from hwqnn.ir import Affine, BatchNorm, Bipolar, Clamp, Graph, Input, Int, MatMul, Op, Piece, Quantizer, Requantize, Rounding
-from hwqnn.ir import SignQuantizer, Ternary, Type, UInt, UniformQuantizer, exact
+from hwqnn.ir import (
+    Affine,
+    BatchNorm,
+    Bipolar,
+    Clamp,
+    Graph,
+    Input,
+    Int,
+    MatMul,
+    Op,
+    Piece,
+    Quantizer,
+    Requantize,
+    Rounding,
+    SignQuantizer,
+    Ternary,
+    Type,
+    UInt,
+    UniformQuantizer,
+    exact,
+)
 from hwqnn.passes import Head
 
 SIZES = st.integers(1, 40) | st.sampled_from((53, 61, 67, 97, 128, 130))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -26,7 +25,6 @@ from hwqnn import Accelerator, UnsupportedError, boards, ir
 from hwqnn.accelerator import Port, fold_onto
 from hwqnn.dataflow import stage
 from hwqnn.dataflow.fold import Pins
-from hwqnn.emit import verilog
 from hwqnn.errors import GraphError
 from hwqnn.frontend.registry import REGISTRY as FRONTEND
 from hwqnn.ir import files, ops
@@ -50,16 +48,12 @@ FOLDINGS = {
 
 
 @pytest.fixture(scope="module", autouse=True)
-def added(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
+def added() -> Iterator[ModuleType]:
     """The op and its module are there for this file's tests, and no others'."""
-    library = tmp_path_factory.mktemp("library") / "rtl"
-    shutil.copytree(verilog.RTL, library)
-    shutil.copy(HERE / "absolute.sv", library)
     registries: tuple[dict, ...] = (ops.REGISTRY, step.STEPS, stage.MAKERS, FRONTEND.layers, FRONTEND.functions)
     with ExitStack() as restored, pytest.MonkeyPatch.context() as changed:
         for registry in registries:
             restored.enter_context(patch.dict(registry))
-        changed.setattr(verilog, "RTL", library)
         changed.syspath_prepend(HERE)
         yield importlib.import_module("absolute")
         del sys.modules["absolute"]

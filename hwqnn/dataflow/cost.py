@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from math import log2
 
-_DSP_PRODUCT_BITS = 9
-"""yosys puts products of at least so many bits into a DSP48."""
 _RAMB18_WORDS, _RAMB18_BITS = 512, 36
 
 
@@ -34,7 +32,7 @@ class MvuParts:
 
     Attributes:
         weights, inits, thresholds: LUTs of the ROMs, by `rom_luts`.
-        counted: bits that go into popcounts. multiplied: operand bits of products made of LUTs. summed: PEs that sum DSP products.
+        counted: bits that go into popcounts. planes: one-bit products of few-bit operands, all bit planes together.
         accumulated: accumulator bits of all PEs. buffered: input bits that can be replayed. stored: LUTs of that buffer's RAM.
         searched: bits compared in threshold searches. counters: bits of address counters. units: always 1.
     """
@@ -43,8 +41,7 @@ class MvuParts:
     inits: float
     thresholds: float
     counted: float
-    multiplied: float
-    summed: float
+    planes: float
     accumulated: float
     buffered: float
     stored: float
@@ -54,18 +51,17 @@ class MvuParts:
 
 
 MVU_LUTS = MvuParts(
-    weights=1.12,
-    inits=0.78,
-    thresholds=0.0,
-    counted=0.957,
-    multiplied=3.0,
-    summed=15.0,
+    weights=1.11,
+    inits=0.912,
+    thresholds=0.123,
+    counted=0.952,
+    planes=1.18,
     accumulated=1.133,
-    buffered=0.446,
-    stored=0.964,
-    searched=1.236,
-    counters=1.768,
-    units=5.86,
+    buffered=0.454,
+    stored=1.0,
+    searched=1.1,
+    counters=1.8,
+    units=4.5,
 )
 """LUTs for one of each part."""
 
@@ -80,11 +76,6 @@ def buffer_luts(bits: int, words: int) -> float:
     if words <= 1:
         return 0.0
     return 4 * (bits / 6 * -(-words // 32) if words <= 32 else bits / 3 * -(-words // 64))
-
-
-def takes_dsp(x_bits: int, w_bits: int) -> bool:
-    """Whether yosys multiplies signed operands of these widths in a DSP48."""
-    return x_bits + w_bits >= _DSP_PRODUCT_BITS
 
 
 def counter_bits(*sizes: int) -> float:

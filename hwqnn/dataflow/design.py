@@ -8,11 +8,13 @@ any chain of blocks from their schedules, cycle for cycle, and the RTL in `rtl/`
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from hwqnn.ir import Type
+from hwqnn.paths import RTL
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,15 @@ class Memory:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Block:
-    """A hardware block with all its parameters fixed. `module` names the file and module in `rtl/` that it instantiates."""
+    """A hardware block with all its parameters fixed.
+
+    Attributes:
+        module: the SystemVerilog module that it instantiates, in the file of that name.
+        library: the folder of that file; what it instantiates in turn lies there or in `rtl/`.
+    """
 
     module: ClassVar[str]
+    library: ClassVar[Path] = RTL
     beat_in: Beat
     beat_out: Beat
 

@@ -166,25 +166,19 @@ class Mvu(Block):
         acc, x, w = self.accumulator, self.beat_in.type, self.matmul.weight_type
         lanes, depth = self.pe * self.simd, self.nf * self.sf
         stages = search_stages(self.levels) if self.levels > 1 else 0
-        binary, dsp = kind(x) == kind(w) == 0, self._dsp
+        binary = kind(x) == kind(w) == 0
         return cost.MvuParts(
             weights=0.0 if self.bram else cost.rom_luts(lanes * w.bits, depth),
             inits=cost.rom_luts(self.pe * acc.bits, self.nf),
             thresholds=sum(cost.rom_luts(self.pe * self.threshold_bits, self.nf << stage) for stage in range(stages)),
             counted=lanes if binary else 0,
-            multiplied=0 if binary or dsp else lanes * (_signed_bits(x) + _signed_bits(w)),
-            summed=self.pe if dsp else 0,
+            planes=0 if binary else lanes * x.bits * w.bits,
             accumulated=self.pe * acc.bits,
             buffered=self.simd * x.bits if self.nf > 1 else 0,
             stored=cost.buffer_luts(self.simd * x.bits, self.sf) if self.nf > 1 else 0,
             searched=self.pe * self.threshold_bits * stages,
             counters=cost.counter_bits(self.nf, self.sf, depth),
         )
-
-    @property
-    def _dsp(self) -> bool:
-        x, w = self.beat_in.type, self.matmul.weight_type
-        return not kind(x) == kind(w) == 0 and cost.takes_dsp(_signed_bits(x), _signed_bits(w))
 
     @property
     def estimate(self) -> Resources:
@@ -195,10 +189,4 @@ class Mvu(Block):
             ff=weight_bits * (depth > 1 and not self.bram) + 2 * self.pe * acc + 20,
             carry4=self.pe * (acc / 4 + self.simd / 7),
             bram36=cost.rom_bram36(weight_bits, depth) if self.bram else 0.0,
-            dsp=float(lanes) if self._dsp else 0.0,
         )
-
-
-def _signed_bits(of: Type) -> int:
-    """Width of an operand as `rtl/dot_product.sv` multiplies it: signed."""
-    return {0: 2, 1: of.bits + 1, 2: of.bits}[kind(of)]

@@ -8,7 +8,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from hwqnn.dataflow.design import Design, Node
+from hwqnn.dataflow.design import Block, Design, Node
 from hwqnn.emit.names import identifier, unique
 from hwqnn.paths import RTL
 
@@ -56,13 +56,13 @@ def emit(design: Design, directory: Path) -> Emitted:
     directory = directory.resolve()
     directory.mkdir(parents=True, exist_ok=True)
     top = identifier(design.name)
-    if (RTL / f"{top}.sv").exists():  # a model called "fifo"
+    if any((folder / f"{top}.sv").exists() for folder in (RTL, *(n.block.library for n in design.nodes))):  # a model called "fifo"
         top += "_accelerator"
     signals = unique([node.name for node in design.nodes])
     library: dict[str, Path] = {}
     nodes = []
     for node, signal in zip(design.nodes, signals, strict=True):
-        needed = library_files(node.block.module)
+        needed = library_files(node.block)
         for path in needed:
             if path.name not in library:
                 library[path.name] = directory / path.name
@@ -81,11 +81,11 @@ def emit(design: Design, directory: Path) -> Emitted:
     )
 
 
-def library_files(module: str) -> tuple[Path, ...]:
-    """The library module's file and those of all modules it instantiates, directly or not, in a stable order."""
-    known = {path.stem: path for path in RTL.glob("*.sv")}
+def library_files(block: Block) -> tuple[Path, ...]:
+    """The block's module's file and those of all modules it instantiates, directly or not, in a stable order."""
+    known = {path.stem: path for folder in (RTL, block.library) for path in folder.glob("*.sv")}
     found: dict[str, Path] = {}
-    waiting = [module]
+    waiting = [block.module]
     while waiting:
         name = waiting.pop()
         if name in found:

@@ -6,6 +6,7 @@ The worked example of docs/adding-an-op.md; importing this file registers every 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -50,6 +51,7 @@ class AbsoluteBlock(Block):
     """`beat_in.elements` lanes, one beat a cycle."""
 
     module: ClassVar[str] = "absolute"
+    library: ClassVar[Path] = Path(__file__).parent
     channels: int
 
     @property

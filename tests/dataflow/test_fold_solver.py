@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +39,7 @@ def mlp(*sizes: int, seed: int = 0, pixels: bool = False) -> Graph:
 
     if pixels:
         threshold("quant", 128)
-    for i, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False), 1):
+    for i, (inputs, outputs) in enumerate(pairwise(sizes), 1):
         ops.append(MatMul(name=f"fc{i}", inputs=(ops[-1].name,), weight=rng.choice([-1, 1], (outputs, inputs)), weight_type=Bipolar()))
         if i < len(sizes) - 1:
             threshold(f"act{i}", 0)

@@ -27,8 +27,8 @@ from hwqnn.ir import (
     Threshold,
     Type,
     UInt,
+    UniformQuantizer,
 )
-from hwqnn.ir import UniformQuantizer
 
 X = Input(name="x", inputs=(), type=UInt(2), shape=(3,))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from fractions import Fraction as F
+from fractions import Fraction
 from itertools import product
 
 import exact_model
@@ -32,27 +32,61 @@ def compare_all_pairs(lines: list[tuple[Real, Real]], surds: list[tuple[Surd, Su
     return ties
 
 
-def root(coefficient: F, radicand: F) -> tuple[Real, Surd]:
+def root(coefficient: Fraction, radicand: Fraction) -> tuple[Real, Surd]:
     return Real([(coefficient, radicand)]), Surd(coefficient) * Surd.sqrt(radicand)
 
 
-def lines_of(numbers: list[tuple[tuple[F, F], tuple[F, F]]]) -> tuple[list[tuple[Real, Real]], list[tuple[Surd, Surd]]]:
+def lines_of(numbers: list[tuple[tuple[Fraction, Fraction], tuple[Fraction, Fraction]]]) -> tuple[list[tuple[Real, Real]], list[tuple[Surd, Surd]]]:
     """((slope coefficient, slope radicand), (offset ...)) to lines in both number systems."""
     pairs = [(root(*slope), root(*offset)) for slope, offset in numbers]
     return [(a[0], b[0]) for a, b in pairs], [(a[1], b[1]) for a, b in pairs]
 
 
+F = Fraction
 ONE = F(1)
 CASES = {
-    "thirds tie, and are no binary fractions": [((F(1, 3), ONE), (F(0), ONE)), ((ONE, ONE), (F(0), ONE)), ((F(5, 7), ONE), (F(1, 3), ONE))],
-    "negative and zero slopes": [((F(-2), ONE), (F(1), ONE)), ((F(0), ONE), (F(5), ONE)), ((F(3, 2), ONE), (F(-1), ONE)), ((F(0), ONE), (F(5), ONE))],
-    "only zero slopes": [((F(0), ONE), (F(1, 1000), ONE)), ((F(0), ONE), (F(1, 999), ONE)), ((F(0), ONE), (F(1, 999), ONE))],
-    "dependent roots tie": [((ONE, F(2)), (F(0), ONE)), ((ONE, F(8)), (F(0), ONE)), ((F(-1, 3), F(18)), (F(2), F(2)))],
-    "independent roots": [((ONE, F(2)), (F(0), ONE)), ((ONE, F(3)), (F(1, 2), ONE)), ((F(-1), F(5)), (F(1), F(7)))],
+    "thirds tie, and are no binary fractions": [
+        ((F(1, 3), ONE), (F(0), ONE)),
+        ((ONE, ONE), (F(0), ONE)),
+        ((F(5, 7), ONE), (F(1, 3), ONE)),
+    ],
+    "negative and zero slopes": [
+        ((F(-2), ONE), (F(1), ONE)),
+        ((F(0), ONE), (F(5), ONE)),
+        ((F(3, 2), ONE), (F(-1), ONE)),
+        ((F(0), ONE), (F(5), ONE)),
+    ],
+    "only zero slopes": [
+        ((F(0), ONE), (F(1, 1000), ONE)),
+        ((F(0), ONE), (F(1, 999), ONE)),
+        ((F(0), ONE), (F(1, 999), ONE)),
+    ],
+    "dependent roots tie": [
+        ((ONE, F(2)), (F(0), ONE)),
+        ((ONE, F(8)), (F(0), ONE)),
+        ((F(-1, 3), F(18)), (F(2), F(2))),
+    ],
+    "independent roots": [
+        ((ONE, F(2)), (F(0), ONE)),
+        ((ONE, F(3)), (F(1, 2), ONE)),
+        ((F(-1), F(5)), (F(1), F(7))),
+    ],
     "tie in one point only": [((ONE, F(2)), (F(3), ONE)), ((F(-1), F(3)), (F(3), ONE))],
-    "different sizes": [((F(1, 10**6), F(2)), (F(0), ONE)), ((F(1), F(3)), (F(0), ONE)), ((F(10**3), ONE), (F(1, 10**6), ONE))],
-    "zero slopes between rising ones": [((F(0), ONE), (F(2), F(2))), ((ONE, F(2)), (F(0), ONE)), ((-ONE, F(2)), (F(0), ONE))],
-    "offset out of reach": [((ONE, F(2)), (F(10**9), ONE)), ((ONE, F(3)), (F(0), ONE)), ((F(0), ONE), (F(-(10**9)), ONE))],
+    "different sizes": [
+        ((F(1, 10**6), F(2)), (F(0), ONE)),
+        ((F(1), F(3)), (F(0), ONE)),
+        ((F(10**3), ONE), (F(1, 10**6), ONE)),
+    ],
+    "zero slopes between rising ones": [
+        ((F(0), ONE), (F(2), F(2))),
+        ((ONE, F(2)), (F(0), ONE)),
+        ((-ONE, F(2)), (F(0), ONE)),
+    ],
+    "offset out of reach": [
+        ((ONE, F(2)), (F(10**9), ONE)),
+        ((ONE, F(3)), (F(0), ONE)),
+        ((F(0), ONE), (F(-(10**9)), ONE)),
+    ],
 }
 TYING = ("thirds", "negative", "only zero", "dependent", "tie in one", "different sizes", "zero slopes between")
 

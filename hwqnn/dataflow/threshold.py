@@ -95,6 +95,10 @@ class ThresholdBlock(Block):
     @property
     def estimate(self) -> Resources:
         stages = search_stages(self.op.levels)
-        # a comparison with a constant of a few bits is a LUT or two; with a constant that depends on the channel it is a carry chain
-        compare = 0.25 if self.rows == 1 else 1.2
-        return Resources(lut=self.lanes * self.bits * (stages - 1 + compare) + 4 + self.fold.bit_length(), ff=self.lanes * stages * (self.bits + 1))
+        if self.rows == 1 and self.op.levels == 1:
+            # only the bits above the constant's trailing zeros matter; a power of two at the top is the top bit itself
+            t = int(self.op.thresholds[0, 0])
+            compare = max(0, self.bits - 2 - ((t & -t).bit_length() - 1 if t else 0)) / 5
+        else:
+            compare = self.bits * (stages - 1 + (0.25 if self.rows == 1 else 1.2))
+        return Resources(lut=self.lanes * compare + 4 + self.fold.bit_length(), ff=self.lanes * stages * (self.bits + 1))

@@ -1,0 +1,88 @@
+"""Nodes that compute constants from constants: as ONNX does, in the tensors' own types; quantized weights keep their integers and scale."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import onnx
+from onnx.reference import ReferenceEvaluator
+
+from hwqnn.errors import InputError
+from hwqnn.frontend.qonnx.quantizers import code_range
+from hwqnn.frontend.qonnx.registry import STANDARD_DOMAINS, Call, Constant, fold
+
+MOVES = ("Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity")
+"""Standard ops that only move elements."""
+_ROUND = {"ROUND": np.round, "HALF_EVEN": np.round, "FLOOR": np.floor, "CEIL": np.ceil}
+
+
+def evaluate(call: Call, proto: onnx.NodeProto, opsets: dict[str, int]) -> tuple[Constant, ...]:
+    """All outputs of a standard node whose inputs are constants.
+
+    Raises:
+        InputError: ONNX' reference evaluator cannot compute it.
+    """
+    arrays = [value.value if isinstance(value, Constant) else None for value in call.inputs]
+    values = run(call, proto, opsets, arrays)
+    first = call.optional(0)
+    if proto.op_type in MOVES and isinstance(first, Constant) and first.integers is not None and first.scale is not None:
+        integers, scale = (run(call, proto, opsets, [part, *arrays[1:]])[0] for part in (first.integers, first.scale))
+        return (Constant(values[0], integers, scale),)
+    return tuple(Constant(value) for value in values)
+
+
+def run(call: Call, proto: onnx.NodeProto, opsets: dict[str, int], arrays: list[np.ndarray | None]) -> list[np.ndarray]:
+    feeds = {name: array for name, array in zip(proto.input, arrays, strict=True) if array is not None}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a division by zero shows as infinity, which is refused where it is used
+            return [np.asarray(v) for v in ReferenceEvaluator(proto, opsets=opsets).run(None, feeds)]
+    except Exception as error:  # the evaluator raises whatever numpy does
+        raise InputError(f"{call.node}: its constants cannot be computed: {(str(error) or type(error).__name__).splitlines()[0]}") from None
+
+
+def quantized(call: Call, integers: np.ndarray, scale: np.ndarray) -> Constant:
+    """integers * scale, where the scale has any shape that broadcasts."""
+    if not (np.isfinite(scale).all() and (scale > 0).all()):
+        call.bad(f"a scale of {scale[~(np.isfinite(scale) & (scale > 0))].flat[0]}; it must be positive and finite")
+    try:
+        spread = np.broadcast_to(scale, integers.shape)
+    except ValueError:
+        call.bad(f"a scale of shape {scale.shape} does not fit a tensor of shape {integers.shape}")
+    return Constant(integers.astype(scale.dtype) * spread, integers.astype(np.int64), spread)
+
+
+@fold("Quant", "IntQuant")
+def quant(call: Call) -> Constant:
+    """clamp(round(x / scale + zero_point)) - zero_point, in the tensor's own float type as every executor computes it."""
+    x, scale, zero_point = call.array(0, "tensor"), call.array(1, "scale"), call.integer(2, "zero point")
+    bits = call.integer(3, "bit width")
+    lo, hi, rounding = code_range(call)
+    if bits == 1 and call.attribute("signed", 1):
+        return bipolar(call)
+    with np.errstate(all="ignore"):
+        codes = np.clip(_ROUND[rounding](x / scale + np.asarray(zero_point, x.dtype)), lo, hi)
+    if not np.isfinite(codes).all():
+        call.bad("the tensor divided by its scale is not finite")
+    return quantized(call, codes.astype(np.int64) - zero_point, scale)
+
+
+@fold("BipolarQuant")
+def bipolar(call: Call) -> Constant:
+    return quantized(call, np.where(call.array(0, "tensor") >= 0, 1, -1), call.array(1, "scale"))
+
+
+@fold("DequantizeLinear", domains=STANDARD_DOMAINS)
+def dequantize(call: Call) -> Constant:
+    """(x - zero_point) * scale, one scale or one along an axis."""
+    x, scale = call.array(0, "tensor"), call.array(1, "scale")
+    zero_point = call.array(2, "zero point") if call.optional(2) is not None else np.zeros((), x.dtype)
+    if scale.ndim > 1 or call.attribute("block_size", 0):
+        raise call.fail("scales in blocks; use one scale, or one per channel")
+    if x.dtype.kind not in "iu":
+        raise call.fail(f"a tensor of {x.dtype}; only integers are supported")
+    if scale.size > 1:
+        axes = [-1 if i == call.attribute("axis", 1) % x.ndim else 1 for i in range(x.ndim)]
+        scale, zero_point = scale.reshape(axes), zero_point.reshape(axes if zero_point.size > 1 else ())
+    return quantized(call, x.astype(np.int64) - zero_point.astype(np.int64), scale)

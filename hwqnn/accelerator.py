@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import enum
+import numbers
 import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 SYNTH_TIMEOUT_S = 1800.0
 PIXEL, PIXEL_SCALE = UInt(8), Fraction(1, 255)
+
+
+_Choice = TypeVar("_Choice", bound=enum.Enum)
 
 
 class Port(enum.Enum):
@@ -144,7 +148,7 @@ class Accelerator:
         trace = cosim.run(emitted, simulator, entry, patience=patience, jobs=jobs, pause_seed=pause_seed, waveform=waveform, progress=progress)
         predicted = [simulate(self.design, len(s)).stamps if len(s) < len(self.timing.stamps) else self._stamps(len(s)) for s in trace.stamps]
         return Simulation(
-            outputs=_squeeze(trace.streams[self.graph.output]),
+            outputs=_squeeze(trace.output),
             latency=trace.latency,
             interval=trace.interval,
             comparison=cosim.compare(self.design, trace, expected),
@@ -191,8 +195,22 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
+def _choice(kind: type[_Choice], value: _Choice | str, what: str) -> _Choice:
+    """An option given as a member or as its text."""
+    try:
+        return kind(value)
+    except ValueError as error:
+        raise InputError(f"{what} {value!r}: expected {' or '.join(repr(v.value) for v in kind)}") from error
+
+
 def _squeeze(outputs: np.ndarray) -> np.ndarray:
     return outputs[:, 0] if outputs.shape[1:] == (1,) else outputs
+
+
+def _real(value: float, what: str) -> float:
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        return float(value)
+    raise InputError(f"{what} {value!r}: expected a number")
 
 
 def compile(
@@ -203,8 +221,8 @@ def compile(
     fps: float | None = None,
     clock_mhz: float | None = None,
     name: str | None = None,
-    head: Head = Head.LABEL,
-    port: Port = Port.RAW,
+    head: Head | str = Head.LABEL,
+    port: Port | str = Port.RAW,
     input_type: Type = PIXEL,
     input_scale: Fraction = PIXEL_SCALE,
     pins: fold.Pins = fold.NO_PINS,
@@ -227,6 +245,7 @@ def compile(
     """
     from hwqnn.frontend import import_brevitas  # torch and Brevitas take seconds to import, and only this needs them
 
+    head, port = _choice(Head, head, "head"), _choice(Port, port, "port")
     imported = import_brevitas(model, example_input, name=name or type(model).__name__, input_type=input_type, input_scale=input_scale)
     graph = lower(imported, head)
     return fold_onto(
@@ -247,7 +266,8 @@ def fold_onto(
     threads: int | None = None,
 ) -> Accelerator:
     """The second half of `compile`: a lowered graph to an accelerator."""
-    clock = board.clocks.default_mhz if clock_mhz is None else clock_mhz
+    clock = board.clocks.default_mhz if clock_mhz is None else _real(clock_mhz, "clock_mhz")
+    fps = None if fps is None else _real(fps, "fps")
     if not 0 < clock <= board.clocks.max_mhz:
         raise InputError(f"a clock of {clock:g} MHz: {board.name} takes more than 0 and at most {board.clocks.max_mhz:g}")
     if fps is not None and not 0 < fps < float("inf"):

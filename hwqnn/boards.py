@@ -14,7 +14,7 @@ from hwqnn.paths import BOARDS
 
 @dataclass(frozen=True)
 class Capacity:
-    """What the part holds, in cells of a 7-series device."""
+    """What the part holds, in cells of a 7-series device. It may lack block RAM and DSPs."""
 
     lut: int
     ff: int
@@ -85,6 +85,7 @@ def _read(path: Path) -> Board:
 
 
 _SECTIONS = {"Capacity": Capacity, "Clocks": Clocks, "Memory": Memory}
+_MAY_BE_ZERO = ("resources.bram36", "resources.dsp")
 _VALUES: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float)}
 
 
@@ -111,7 +112,8 @@ def _fill(kind: type, table: Any, path: Path, prefix: str) -> Any:
             raise InputError(f"board file {path}: key {key!r} must be of type {of}, not {value!r}")
         if of == "str" and not value:
             raise InputError(f"board file {path}: key {key!r} is empty")
-        if of != "str" and not 0 < value < float("inf"):
+        absent = value == 0 and key in _MAY_BE_ZERO
+        if of != "str" and not absent and not 0 < value < float("inf"):
             raise InputError(f"board file {path}: key {key!r} must be a positive number, not {value!r}")
         values[field.name] = float(value) if of == "float" else value
     return kind(**values)

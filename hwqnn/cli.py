@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import enum
+import json
 import os
+import signal
 import sys
 from fractions import Fraction
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +17,9 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
+from hwqnn.accelerator import Port
 from hwqnn.errors import HwqnnError, InputError
+from hwqnn.passes import Head
 
 if TYPE_CHECKING:
     from hwqnn.build import Built
@@ -23,19 +27,13 @@ if TYPE_CHECKING:
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="From a quantized PyTorch model to a proven FPGA accelerator."
 )
-_INTERRUPTED = 130
+_INTERRUPTED, _TERMINATED = 130, 143
 _SCALE_MIN = Fraction(1, 10**20)
 """So far from the ends of float32 that the torch model can still compute with it."""
 
 
-class HeadChoice(enum.Enum):
-    LABEL = "label"
-    SCORES = "scores"
-
-
-class PortChoice(enum.Enum):
-    RAW = "raw"
-    CODES = "codes"
+class Terminated(SystemExit):
+    """The process was asked to end, by SIGTERM. Everything that cleans up after Ctrl-C does so after this as well."""
 
 
 class Live:
@@ -67,7 +65,7 @@ class Live:
 
 @app.command()
 def build(
-    model: Annotated[str, typer.Argument(help="A built-in name, or path/to/model.py:factory.")] = "tfc-w1a1",
+    model: Annotated[str, typer.Argument(help="A built-in name, path/to/model.py:factory, or a QONNX file.")] = "tfc-w1a1",
     board: Annotated[str, typer.Option(help="A name from `hwqnn boards`, or a board's .toml file.")] = "zynq7020",
     weights: Annotated[Path | None, typer.Option(help="state_dict of the factory's model: torch.save or .safetensors.")] = None,
     data: Annotated[str | None, typer.Option(help="mnist, a folder of IDX files, or an .npz with x and y.")] = None,
@@ -76,8 +74,8 @@ def build(
     fps: Annotated[float | None, typer.Option(help="Frames per second to reach. [default: a million, or the best that fits]")] = None,
     clock: Annotated[float | None, typer.Option(help="Clock in MHz. [default: the board's]")] = None,
     fold: Annotated[Path | None, typer.Option(help="A fold file that pins layers' PE and SIMD (a build writes one: folding.json).")] = None,
-    head: Annotated[HeadChoice, typer.Option(help="What leaves the accelerator.")] = HeadChoice.LABEL,
-    port: Annotated[PortChoice, typer.Option("--input", help="What enters it: raw values, or the input quantizer's codes.")] = PortChoice.RAW,
+    head: Annotated[Head, typer.Option(help="What leaves the accelerator.")] = Head.LABEL,
+    port: Annotated[Port, typer.Option("--input", help="What enters it: raw values, or the input quantizer's codes.")] = Port.RAW,
     synth: Annotated[bool, typer.Option(help="Synthesize with yosys; without, resources are estimates.")] = True,
     netlist: Annotated[bool, typer.Option("--netlist", help="Simulate what yosys synthesized as well, as gates.")] = False,
     trace: Annotated[bool, typer.Option(help="Write trace.fst, a waveform of the first wrong image, or of the first two.")] = False,
@@ -91,8 +89,6 @@ def build(
     live = Live(console)
     try:
         from hwqnn import build as flow
-        from hwqnn.accelerator import Port
-        from hwqnn.passes import Head
 
         options = flow.Options(
             model=model,
@@ -107,17 +103,21 @@ def build(
             synth=synth,
             netlist=netlist,
             trace=trace,
-            head=Head(head.value),
-            port=Port(port.value),
+            head=head,
+            port=port,
             output=output,
             seed=seed,
             jobs=jobs,
         )
         built = flow.build(options, live)
-    except KeyboardInterrupt:
+    except HwqnnError as error:
+        if as_json:
+            print(json.dumps({"verdict": {"passed": False, "error": str(error)}}))
+        raise
+    except (KeyboardInterrupt, Terminated) as stop:
         live.close()
         console.print("interrupted; nothing was written")
-        raise typer.Exit(_INTERRUPTED) from None
+        raise typer.Exit(_TERMINATED if isinstance(stop, Terminated) else _INTERRUPTED) from None
     finally:
         live.close()
     if as_json:
@@ -147,9 +147,12 @@ def _verdict(console: Console, built: Built) -> None:
         mark = ("✓ ", "green") if check.passed else ("✗ ", "bold red")
         console.print(Text.assemble(mark, f"{check.name}: {check.detail}"), soft_wrap=True)
     a, p, r = result.accuracy, result.performance, result.resources
+    software = "not run" if a.software is None else f"{a.software:.2%}"
+    same = f"; reference on these {a.reference_same:.2%}" if a.rtl_images < a.images else ""
     lines = (
-        f"accuracy   software {a.software:.2%}, reference {a.reference:.2%}, RTL {a.rtl:.2%} ({a.rtl_images:,} images)",
-        f"speed      {p.fps:,.0f} frames/s at {result.clock_mhz:g} MHz, latency {p.latency_cycles} cycles, {p.binary_tops:.3f} binary TOPS",
+        f"accuracy   software {software}, reference {a.reference:.2%}, RTL {a.rtl:.2%} ({a.rtl_images:,} images{same})",
+        f"speed      {p.fps:,.0f} frames/s if it closes timing at {result.clock_mhz:g} MHz (not placed or routed), "
+        f"latency {p.latency_cycles} cycles, {p.binary_tops:.3f} binary TOPS",
         f"resources  {r.lut:,.0f} LUT, {r.ff:,.0f} FF, {r.carry4:,.0f} CARRY4, {r.bram36:g} BRAM36, {r.dsp:g} DSP ({r.source})",
     )
     console.print()
@@ -157,6 +160,21 @@ def _verdict(console: Console, built: Built) -> None:
         console.print(Text(line), soft_wrap=True)
     word = ("PASS ", "bold green") if result.passed else ("FAIL ", "bold red")
     console.print(Text.assemble(word, str(built.directory / "report.html")), soft_wrap=True)
+
+
+@app.command("import")
+def import_(
+    model: Annotated[str, typer.Argument(help="A built-in name, path/to/model.py:factory, or a QONNX file.")],
+    weights: Annotated[Path | None, typer.Option(help="state_dict of the factory's model: torch.save or .safetensors.")] = None,
+    data: Annotated[str | None, typer.Option(help="mnist, a folder of IDX files, or an .npz with x and y: tells a factory's input shape.")] = None,
+    input_scale: Annotated[str | None, typer.Option(help="The real value of one integer step of the input, such as 1/255.")] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**64 - 1, help="Seed of random weights, for models that carry none.")] = 0,
+) -> None:
+    """Print the network as it was understood, as text, without building it."""
+    from hwqnn import build as flow
+
+    options = flow.Options(model=model, weights=weights, data=data, input_scale=_fraction(input_scale), seed=seed)
+    print(flow.import_model(options))
 
 
 @app.command()
@@ -188,11 +206,19 @@ def boards() -> None:
     Console().print(table)
 
 
+def _terminate(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not cut the cleaning up short
+    raise Terminated(_TERMINATED)
+
+
 def main() -> None:
     """The `hwqnn` command: one clear line for whatever the user can fix, never a traceback for it."""
     os.environ.setdefault("BREVITAS_JIT", "0")
+    before = signal.signal(signal.SIGTERM, _terminate)
     try:
         app()
     except HwqnnError as error:
         Console(stderr=True).print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
         sys.exit(error.exit_code)
+    finally:
+        signal.signal(signal.SIGTERM, before)

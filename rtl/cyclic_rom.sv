@@ -16,8 +16,8 @@ module cyclic_rom #(
 );
   localparam int unsigned ADDR_BITS = DEPTH > 1 ? $clog2(DEPTH) : 1;
 
-  // Synthesis maps the ROM in pieces: hundreds of bits at once tempt the mapper to share between them, which costs a tenth more LUTs.
-`ifdef SYNTHESIS
+  // In pieces for 7-series: hundreds of bits at once tempt the mapper to share between them, which costs a tenth more LUTs.
+`ifdef HWQNN_XC7
   localparam int unsigned CHUNK = 64;
 `else
   localparam int unsigned CHUNK = WIDTH;
@@ -33,7 +33,7 @@ module cyclic_rom #(
 
     assign addr = rst_ni ? addr_q : '0;
     if (BLOCK_RAM) begin : gen_block_ram
-      (* ram_style = "block" *) logic [WIDTH-1:0] words[DEPTH];
+      (* ram_style = "block", rom_style = "block" *) logic [WIDTH-1:0] words[DEPTH];
       initial $readmemh(FILE, words);
       always_ff @(posedge clk_i) if (next_i || !rst_ni) word_q <= words[addr];
     end else begin : gen_luts

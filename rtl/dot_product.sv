@@ -1,6 +1,7 @@
 // The dot product of two vectors whose elements are unsigned, signed or bipolar, bit plane by bit plane (Zhou et al., "DoReFa-Net", 2016), up to a constant
 // that depends on the weights alone and that the accumulator's initial value takes away. Combinational; modulo 2**SUM_BITS.
-// Each product of an input bit and a weight bit is one bit of a heap: no sign extension, no negation, no multiplier. In terms of numbers, with
+// On 7-series (HWQNN_XC7) each product of an input bit and a weight bit is one bit of a heap: no sign extension, no negation, no multiplier.
+// In terms of numbers, with
 //   x' = x for unsigned x, x + 2**(X_BITS-1) for signed x (its top bit inverted), x + 1 for bipolar x (its bit, doubled), and max the greatest x',
 // an element adds
 //   w * x'                            unsigned w
@@ -24,7 +25,7 @@ module dot_product #(
     $fatal(1, "dot_product: two bipolar vectors are xnor_popcount's");
   end
 
-`ifdef SYNTHESIS
+`ifdef HWQNN_XC7
   typedef logic [SUM_BITS*16-1:0] heights_t;
   localparam int unsigned TRIPLES = SIMD / 3;
   localparam int unsigned REST = SIMD % 3;
@@ -39,11 +40,11 @@ module dot_product #(
     for (int c = 0; c < SUM_BITS; c++) heights[c*16+:16] = 16'(planes(c, X_BITS) * (TRIPLES + REST) + planes(c - 1, X_BITS) * TRIPLES);
   endfunction
   localparam heights_t HEIGHTS = heights();
-  function automatic int unsigned start(int c);
-    start = 0;
-    for (int i = 0; i < c; i++) start = start + 32'(HEIGHTS[i*16+:16]);
+  function automatic int unsigned bits_below(int c);
+    bits_below = 0;
+    for (int i = 0; i < c; i++) bits_below = bits_below + 32'(HEIGHTS[i*16+:16]);
   endfunction
-  localparam int unsigned BITS = start(SUM_BITS);
+  localparam int unsigned BITS = bits_below(SUM_BITS);
 
   logic [BITS-1:0] heap;
   for (genvar m = 0; m < X_BITS; m++) begin : gen_x_plane
@@ -52,7 +53,7 @@ module dot_product #(
       localparam bit INVERT_A = X_KIND == 2 && m == X_BITS - 1;
       localparam bit INVERT = W_KIND == 2 && j == W_BITS - 1;
       if (COLUMN < SUM_BITS) begin : gen_plane
-        localparam int unsigned TO = start(COLUMN) + planes(COLUMN, m) * (TRIPLES + REST);
+        localparam int unsigned TO = bits_below(COLUMN) + planes(COLUMN, m) * (TRIPLES + REST);
         logic [SIMD-1:0] x, w;
         for (genvar s = 0; s < SIMD; s++) begin : gen_element
           assign x[s] = x_i[s*X_BITS+m];
@@ -65,7 +66,7 @@ module dot_product #(
           );
           assign heap[TO+t] = count[0];
           if (COLUMN + 1 < SUM_BITS) begin : gen_carry
-            localparam int unsigned CARRY = start(COLUMN + 1) + planes(COLUMN + 1, X_BITS) * (TRIPLES + REST) + planes(COLUMN, m) * TRIPLES;
+            localparam int unsigned CARRY = bits_below(COLUMN + 1) + planes(COLUMN + 1, X_BITS) * (TRIPLES + REST) + planes(COLUMN, m) * TRIPLES;
             assign heap[CARRY+t] = count[1];
           end
         end

@@ -1,4 +1,4 @@
-// A word out of two. On 7-series two bits share a LUT6_2, which a mapper that knows single-output LUTs only does not find.
+// A word out of two. On 7-series (HWQNN_XC7) two bits share a LUT6_2, which a mapper that knows single-output LUTs only does not find.
 module mux2 #(
   parameter int unsigned WIDTH = 1
 ) (
@@ -7,7 +7,7 @@ module mux2 #(
   input  logic [WIDTH-1:0] one_i,
   output logic [WIDTH-1:0] word_o
 );
-`ifdef SYNTHESIS
+`ifdef HWQNN_XC7
   for (genvar b = 0; b < WIDTH; b += 2) begin : gen_bit
     if (b + 1 < WIDTH) begin : gen_pair
       LUT6_2 #(.INIT(64'hFF00_F0F0_CCCC_AAAA)) i_lut (

@@ -1,4 +1,4 @@
-// Counts the ones among three one-bit products: gates and a full adder in two LUT6. Instantiated for the reason given in full_adder.
+// Counts the ones among three one-bit products: on 7-series (HWQNN_XC7) gates and a full adder in two LUT6. Instantiated for the reason given in full_adder.
 module product_counter_3_2 #(
   parameter bit AGREE = 1'b0,       // a product is 1 where the bits are equal (XNOR); else where both are 1 (AND)
   parameter bit INVERT_A = 1'b0,
@@ -8,7 +8,7 @@ module product_counter_3_2 #(
   input  logic [2:0] b_i,
   output logic [1:0] count_o
 );
-`ifdef SYNTHESIS
+`ifdef HWQNN_XC7
   // Bit `which` of the count, for every value {b, a} of the six inputs.
   function automatic logic [63:0] init(int which);
     logic [2:0] a, b, product;

@@ -1,5 +1,5 @@
 // The number of equal bits of two words: what a dot product of bipolar (+1/-1) vectors of SIZE elements is, up to 2 * count - SIZE.
-// In synthesis a heap of counters, about 1.05 LUTs a bit where $countones takes 2.1; tests/rtl/test_proofs.py proves both the same.
+// On 7-series a heap of counters, about 1.05 LUTs a bit where $countones takes 2.1; tests/rtl/test_proofs.py proves both the same.
 module xnor_popcount #(
   parameter int unsigned SIZE = 1,
   localparam int unsigned COUNT_BITS = $clog2(SIZE + 1)
@@ -8,7 +8,7 @@ module xnor_popcount #(
   input  logic [SIZE-1:0]       b_i,
   output logic [COUNT_BITS-1:0] count_o
 );
-`ifdef SYNTHESIS
+`ifdef HWQNN_XC7
   localparam int unsigned TRIPLES = SIZE / 3;
   localparam int unsigned REST = SIZE % 3;
   logic [TRIPLES+REST+TRIPLES-1:0] heap;  // column 0: the triples' sums and the rest; column 1: the triples' carries
@@ -23,7 +23,7 @@ module xnor_popcount #(
     assign heap[TRIPLES+:REST] = a_i[3*TRIPLES+:REST] ~^ b_i[3*TRIPLES+:REST];
   end
   bit_heap #(
-    .COLUMNS(COUNT_BITS), .HEIGHTS((COUNT_BITS * 16)'((TRIPLES << 16) + TRIPLES + REST)), .BITS(TRIPLES + REST + TRIPLES)
+    .COLUMNS(COUNT_BITS), .HEIGHTS((COUNT_BITS * 16)'({16'(TRIPLES), 16'(TRIPLES + REST)})), .BITS(TRIPLES + REST + TRIPLES)
   ) i_heap (.bits_i(heap), .sum_o(count_o));
 `else
   assign count_o = COUNT_BITS'($countones(a_i ~^ b_i));

@@ -5,7 +5,8 @@
 //   INPUT       raw bytes, IN_BYTES a beat, first beat first
 //   PAUSE_SEED  0: source and sink never pause; else both pause at random
 //   PREFIX      writes PREFIX.stamps (int64 cycle of each frame's last output; cycle 0 is the first input transfer)
-//               and PREFIX.<probe number> (the transferred beats, whole bytes each)
+//               PREFIX.<probe number> (the transferred beats, whole bytes each) and PREFIX.out (the output port's, OUT_BYTES each
+//               and a byte for tlast)
 // exit: 0 done, 3 no progress within MAX_CYCLES, 2 bad use
 #include <cstdint>
 #include <cstdio>
@@ -109,6 +110,7 @@ int main(int argc, char** argv) {
     top->aresetn = 1;
 
     std::vector<Capture> captures(PROBES);
+    Capture out;
     std::vector<int64_t> stamps;
     int64_t cycle = 0, first = -1, sent = 0, received = 0, quiet = 0;
     bool offered = false;
@@ -137,6 +139,8 @@ int main(int argc, char** argv) {
         }
         if (top->m_axis_tvalid && top->m_axis_tready) {
             received++;
+            out.take(top->m_axis_tdata, OUT_BYTES);
+            out.bytes.push_back(top->m_axis_tlast);
             moved = true;
             if (received % out_beats == 0) {
                 stamps.push_back(cycle - first);
@@ -162,6 +166,7 @@ int main(int argc, char** argv) {
     if (trace) trace->close();
 #endif
     bool written = write_file(prefix + ".stamps", stamps.data(), stamps.size() * sizeof(int64_t));
+    written &= write_file(prefix + ".out", out.bytes.data(), out.bytes.size());
     for (size_t i = 0; i < captures.size(); i++) {
         written &= write_file(prefix + "." + std::to_string(i), captures[i].bytes.data(), captures[i].bytes.size());
     }

@@ -9,29 +9,17 @@ os.environ["BREVITAS_JIT"] = "0"  # before anything imports Brevitas
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from running import IMAGES, MODELS, Ran, leftovers
 
 from hwqnn import cli
 from hwqnn.build import Built, Options, build
 
-MODELS = Path(__file__).parent / "small_models.py"
-IMAGES = 100
-
 torch.set_num_threads(1)
-
-
-@dataclass(frozen=True)
-class Ran:
-    """How a run of the command ended, and what it printed."""
-
-    code: int
-    out: str
-    err: str
 
 
 @pytest.fixture(scope="session")
@@ -74,13 +62,3 @@ def hwqnn(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], t
         return Ran(int(end.value.code or 0), printed.out, printed.err)
 
     return run
-
-
-def leftovers(folder: Path) -> list[str]:
-    """What is in a folder for temporary files, but for what torch keeps in it."""
-    return [path.name for path in folder.iterdir() if not path.name.startswith("torchinductor")]
-
-
-def contents(folder: Path) -> dict[str, bytes | None]:
-    """Every path under a folder, hidden ones too, with the bytes of files."""
-    return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in sorted(folder.rglob("*"))}

@@ -13,6 +13,7 @@ import torch
 from cocotb_tools.runner import get_results, get_runner
 from network_checks import HUGE
 from networks import Builder
+from primitives import write_models
 
 from hwqnn import boards, zoo
 from hwqnn.accelerator import Accelerator, Port, fold_onto
@@ -50,7 +51,8 @@ def run_bench(made: Accelerator, images: np.ndarray, folder: Path, monkeypatch: 
     monkeypatch.setenv("MAKEFLAGS", "OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0 CFG_CXXFLAGS_PCH_I=-include")
     arguments = ["-Wno-fatal", "--assert"]
     build, log = folder / "build", folder / "test.log"
-    runner.build(sources=list(emitted.sources), hdl_toplevel=emitted.top, build_dir=build, build_args=arguments, log_file=folder / "build.log")
+    sources = [write_models(folder), *emitted.sources]
+    runner.build(sources=sources, hdl_toplevel=emitted.top, build_dir=build, build_args=arguments, log_file=folder / "build.log")
     with suppress(SystemExit):  # the runner's answer to a failed test; ours is the log
         runner.test(
             hdl_toplevel=emitted.top,

@@ -18,6 +18,7 @@ import pytest
 import small_models
 import torch
 from brevitas.quant import Int8WeightPerTensorFixedPoint, SignedBinaryActPerTensorConst, SignedBinaryWeightPerTensorConst
+from primitives import write_models
 from torch import nn
 
 import hwqnn
@@ -158,10 +159,11 @@ def test_rtl_of_every_value(added: ModuleType) -> None:
 
 
 def test_no_lint_warning(graph: ir.Graph, tmp_path: Path) -> None:
-    emitted = folded(graph, "some lanes").write(tmp_path)
-    assert tmp_path / "absolute.sv" in emitted.sources
-    command = [str(verilator_binary()), "--lint-only", "-Wall", "--no-timing", "--top-module", emitted.top, *map(str, emitted.sources)]
-    done = subprocess.run(command, env=verilator_environment(), cwd=tmp_path, capture_output=True, text=True, check=False)
+    emitted = folded(graph, "some lanes").write(tmp_path / "rtl")
+    assert tmp_path / "rtl" / "absolute.sv" in emitted.sources
+    sources = map(str, (write_models(tmp_path), *emitted.sources))
+    command = [str(verilator_binary()), "--lint-only", "-Wall", "--no-timing", "--top-module", emitted.top, *sources]
+    done = subprocess.run(command, env=verilator_environment(), cwd=emitted.directory, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -7,17 +7,22 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import MODELS, Ran, contents, leftovers
+from running import MODELS, Ran, contents, leftovers
 from small_models import binary
 
+from hwqnn import folder
 from hwqnn.build import Built
+from hwqnn.errors import InputError
 from hwqnn.paths import BOARDS, cache_dir
 
 Run = Callable[..., Ran]
@@ -170,14 +175,21 @@ def test_clocks_and_rates(hwqnn: Run, data: Path, option: str, words: tuple[str,
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{", ("not readable", "'layers'")),
-        ("[]", ("not readable",)),
+        ("{", ("not readable as JSON",)),
+        ("[]", ("the file must be a table {...}, not []",)),
+        ('{"layer": {}}', ("the file has an unknown key 'layer'; known here are input, layers",)),
+        ('{"input": {"pe": 0}}', ("'input' has an unknown key 'pe'; known here are elements",)),
+        ('{"input": {}}', ("'input' lacks 'elements'",)),
+        ('{"layers": {"hidden.0.0": {"pe": 1, "simd": 1, "brams": true}}}', ("layer 'hidden.0.0' has an unknown key 'brams'", "pe, simd, bram")),
+        ('{"layers": {"hidden.0.0": {"pe": 1, "simd": 2.5}}}', ("'simd' of layer 'hidden.0.0' must be a whole number, not 2.5",)),
+        ('{"layers": {"hidden.0.0": {"pe": true, "simd": 2}}}', ("'pe' of layer 'hidden.0.0' must be a whole number, not true",)),
+        ('{"layers": {"hidden.0.0": {"pe": 1, "simd": 2, "bram": 1}}}', ("'bram' of layer 'hidden.0.0' must be true or false, not 1",)),
         ('{"layers": {"fc9": {"pe": 1, "simd": 1}}}', ("no layer 'fc9'", "hidden.0.0")),
         ('{"layers": {"hidden.0.0": {"pe": 3, "simd": 16}}}', ("'hidden.0.0' cannot take pe=3, simd=16", "[1, 2, 4, 8]")),
-        ('{"layers": {"hidden.0.0": {"pe": 1}}}', ("not readable", "simd")),
-        ('{"layers": {"hidden.0.0": 4}}', ("not readable",)),
+        ('{"layers": {"hidden.0.0": {"pe": 1}}}', ("layer 'hidden.0.0' lacks 'simd'",)),
+        ('{"layers": {"hidden.0.0": 4}}', ("layer 'hidden.0.0' must be a table {...}, not 4",)),
         ('{"input": {"elements": 5}}', ("input elements 5 do not divide 16",)),
-        ('{"input": 5}', ("not readable",)),
+        ('{"input": 5}', ("'input' of the file must be a table {...}, not 5",)),
     ],
 )
 def test_fold_files(hwqnn: Run, data: Path, tmp_path: Path, text: str, words: tuple[str, ...]) -> None:
@@ -237,8 +249,123 @@ def test_a_foreign_output_folder_is_left_alone(hwqnn: Run, data: Path, name: str
         refused(hwqnn, BINARY, "--data", data, "-o", output, words=(f"{Path(output)} exists and is not the folder of an earlier build", "-o"))
 
 
+@pytest.mark.parametrize("name", ["notes.txt", ".git", "RTL", "vivado/project.xpr"])
+def test_a_build_folder_with_more_in_it_is_left_alone(hwqnn: Run, data: Path, built: Built, name: str) -> None:
+    shutil.copytree(built.directory, "mine")
+    Path("mine", name).parent.mkdir(exist_ok=True)
+    Path("mine", name).write_text("mine")
+    entry = Path(name).parts[0]
+    refused(hwqnn, BINARY, "--data", data, "-o", "mine", words=(f"mine holds '{entry}', which no build wrote", "move it away", "-o"))
+
+
+def test_what_a_build_writes_is_known_to_be_its_own(tmp_path: Path) -> None:
+    """So that no build refuses to replace another: every option's files."""
+    (tmp_path / "out").mkdir()
+    for name in ("graph.json", "graph.npz", "graph.txt", "folding.json", "report.json", "report.html", "trace.fst", "rtl", "netlist"):
+        (tmp_path / "out" / name).write_text("")
+    folder.check(tmp_path / "out")
+
+
+def test_a_file_that_comes_while_the_build_runs_stays(built: Built, tmp_path: Path) -> None:
+    shutil.copytree(built.directory, tmp_path / "out")
+    with pytest.raises(InputError, match=r"holds 'late\.txt'"), folder.replacing(tmp_path / "out") as new:
+        (new / "graph.json").write_text("new")
+        (tmp_path / "out" / "late.txt").write_text("mine")
+    assert contents(tmp_path / "out") == {**contents(built.directory), "late.txt": b"mine"}
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_builds_into_one_folder_at_the_same_time(tmp_path: Path) -> None:
+    """Four at once, as fast as can be: all end well, one of them stands whole, and nothing of the others is left."""
+    names = ("graph.json", "folding.json", "report.json", "report.html")
+    target, gate = tmp_path / "out", threading.Barrier(4)
+
+    def write(text: str) -> None:
+        gate.wait()
+        with folder.replacing(target) as new:
+            for name in names:
+                (new / name).write_text(text)
+
+    with ThreadPoolExecutor(4) as pool:
+        for turn in range(100):
+            texts = [f"{turn}.{k}" for k in range(4)]
+            list(pool.map(write, texts))
+            assert {path.name for path in target.iterdir()} == set(names)
+            (standing,) = {path.read_text() for path in target.iterdir()}
+            assert standing in texts
+            assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_a_build_that_another_one_overtakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, earlier: bool) -> None:
+    """The other one takes the place between the two renames of the first, which gives up and leaves nothing of its own."""
+    rename, target = Path.rename, tmp_path / "out"
+    if earlier:
+        target.mkdir()
+        for name in ("graph.json", "folding.json", "report.json", "report.html"):
+            (target / name).write_text("earlier")
+
+    def overtaken(path: Path, to: Path) -> Path:
+        if path.name == "new":
+            target.mkdir()
+            (target / "graph.json").write_text("other")
+        return rename(path, to)
+
+    monkeypatch.setattr(Path, "rename", overtaken)
+    with (
+        pytest.raises(InputError, match=r"cannot put the finished build at .*out \(.*not empty\): does another build write there\?"),
+        folder.replacing(target),
+    ):
+        pass
+    assert contents(tmp_path) == {"out": None, "out/graph.json": b"other"}
+
+
 def test_made_parents_go_with_a_failed_build(hwqnn: Run, models: Path, data: Path) -> None:
     refused(hwqnn, f"{models}:infinite", "--data", data, "-o", "a/b/c", words=("scale",))
+
+
+@pytest.mark.parametrize("cache", ["file", "/proc/nothing", "file/sub"])
+def test_an_unusable_cache(hwqnn: Run, data: Path, monkeypatch: pytest.MonkeyPatch, cache: str) -> None:
+    Path("file").write_text("")
+    monkeypatch.setenv("HWQNN_CACHE", cache)
+    refused(hwqnn, BINARY, "--data", data, words=(f"the cache folder {cache}/", "cannot be used", "set $HWQNN_CACHE to a folder"))
+
+
+@pytest.mark.parametrize("variable", ["HWQNN_CACHE", "XDG_CACHE_HOME", "HOME"])
+def test_commands_that_need_no_cache_run_without(tmp_path: Path, variable: str) -> None:
+    """In a process of their own: what is compiled when hwqnn is imported looks for the cache then."""
+    (tmp_path / "file").write_text("")
+    environment = {key: value for key, value in os.environ.items() if key not in ("HWQNN_CACHE", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR")}
+    environment[variable] = str(tmp_path / "file")
+    for command, code, words in (("boards", 0, "pynq-z2"), ("doctor", 1, "✗ cache folder")):
+        ran = subprocess.run(
+            [sys.executable, "-c", "from hwqnn.cli import main; main()", command], env=environment, capture_output=True, text=True, check=False
+        )
+        assert (ran.returncode, ran.stderr) == (code, "")
+        assert words in ran.stdout
+        if command == "doctor":
+            (line,) = (line for line in ran.stdout.splitlines() if line.startswith(words))
+            assert str(tmp_path / "file") in line
+            assert "set $HWQNN_CACHE" in line
+
+
+def test_a_kernel_without_a_cache(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    environment = {key: value for key, value in os.environ.items() if key != "NUMBA_CACHE_DIR"} | {"HWQNN_CACHE": str(tmp_path / "file")}
+    program = "from hwqnn.kernel import kernel\n@kernel\ndef double(x): return 2 * x\nprint(double(21))"
+    ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (ran.stdout, ran.stderr) == ("42\n", "")
+
+
+@pytest.mark.parametrize("name", ["with blank", "it's", 'a"b', "a$b", "a#b", "a:b", "100%", "a;b"])
+def test_a_folder_for_temporary_files_that_make_cannot_use(
+    hwqnn: Run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("HWQNN_CACHE", str(tmp_path / "cold"))
+    (tmp_path / name).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / name))
+    refused(hwqnn, BINARY, "--data", data, words=("GNU make cannot build in", name, "set $TMPDIR to a folder without blanks"))
+    assert not leftovers(tmp_path / name)
 
 
 def test_a_missing_compiler(hwqnn: Run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,8 +400,9 @@ def running(marker: str) -> dict[int, str]:
     return found
 
 
+@pytest.mark.parametrize(("end", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"])
 @pytest.mark.parametrize(("child", "warm"), [("cc1plus", ()), ("worker.py", ("cosim",))], ids=["compiling", "synthesizing"])
-def test_ctrl_c(built: Built, data: Path, tmp_path: Path, child: str, warm: tuple[str, ...]) -> None:
+def test_interrupts(built: Built, data: Path, tmp_path: Path, child: str, warm: tuple[str, ...], end: signal.Signals, code: int) -> None:
     """While the compiler runs, or yosys: the earlier build stays, nothing else does, and no process goes on."""
     shutil.copytree(built.directory, tmp_path / "here" / "out")
     (tmp_path / "temp").mkdir()
@@ -290,9 +418,9 @@ def test_ctrl_c(built: Built, data: Path, tmp_path: Path, child: str, warm: tupl
     while not any(child in line for line in running(marker).values()):
         assert process.poll() is None and time.monotonic() < deadline, process.communicate()
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(end)
     output, _ = process.communicate(timeout=20)
-    assert process.returncode == 130, output
+    assert process.returncode == code, output
     assert output.strip().splitlines()[-1] == "interrupted; nothing was written"
     assert "Traceback" not in output
     assert not running(marker)

@@ -40,11 +40,19 @@ def test_a_users_own_file(tmp_path: Path) -> None:
     assert (board.name, board.resources.lut) == ("mine", 17600)
 
 
+def test_a_board_may_lack_block_ram_and_dsps(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(OWN.replace("bram36 = 140", "bram36 = 0").replace("dsp = 220", "dsp = 0"))
+    resources = boards.load(str(path)).resources
+    assert (resources.bram36, resources.dsp, resources.lut) == (0, 0, 53200)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
         ("lut = 53200", "", "key 'resources.lut' is missing"),
         ("lut = 53200", "lut = 0", "'resources.lut' must be a positive number, not 0"),
+        ("dsp = 220", "dsp = -1", "'resources.dsp' must be a positive number, not -1"),
         ("lut = 53200", "lut = -5", "'resources.lut' must be a positive number"),
         ("lut = 53200", "lut = 5.5", "'resources.lut' must be of type int"),
         ("lut = 53200", "lut = true", "'resources.lut' must be of type int"),

@@ -12,7 +12,7 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
-from conftest import IMAGES, MODELS, Ran, contents
+from running import IMAGES, MODELS, Ran, contents
 
 import hwqnn as package
 from hwqnn import doctor
@@ -72,6 +72,47 @@ def test_json_is_all_of_stdout(quick: Run) -> None:
     assert ran.out == Path("out/report.json").read_text()
     jsonschema.validate(json.loads(ran.out), SCHEMA)
     assert "PASS" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("option", "code", "words"),
+    [("--fold=none.json", 2, "none.json"), ("--fps=2e8", 1, "more than one frame a clock cycle"), ("--input-scale=x", 2, "--input-scale 'x'")],
+)
+def test_json_of_a_build_that_ends_in_an_error(hwqnn: Run, data: Path, option: str, code: int, words: str) -> None:
+    ran = hwqnn("build", BINARY, "--data", data, "--no-synth", "--json", option)
+    assert ran.code == code
+    verdict = json.loads(ran.out)["verdict"]
+    assert verdict["passed"] is False
+    assert words in verdict["error"]
+    assert ran.err.strip().splitlines()[-1] == f"error: {verdict['error']}"
+
+
+def test_a_tool_that_fails_is_in_the_json(hwqnn: Run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HWQNN_CACHE", str(tmp_path / "cold"))
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    ran = hwqnn("build", BINARY, "--data", data, "--no-synth", "--json")
+    assert ran.code == 2
+    assert "$CXX names 'no-such-compiler'" in json.loads(ran.out)["verdict"]["error"]
+
+
+def test_the_clock_is_called_a_target(quick: Run) -> None:
+    ran = quick(BINARY, "--fps", 1e6)
+    (speed,) = (line for line in ran.out.splitlines() if line.startswith("speed "))
+    (check,) = (line for line in ran.out.splitlines() if "It reaches the asked rate" in line)
+    for line in (speed, check):
+        assert "frames/s if it closes timing at 100 MHz (not placed or routed)" in line
+    assert report()["performance"]["clock"] == "target, not placed or routed"
+    assert "If it closes timing at 100 MHz (a target, not placed or routed)" in Path("out/report.html").read_text()
+
+
+def test_a_board_without_block_ram_and_dsps(quick: Run, tmp_path: Path) -> None:
+    text = (BOARDS / "zynq7020.toml").read_text().replace("bram36 = 140", "bram36 = 0").replace("dsp = 220", "dsp = 0")
+    (tmp_path / "bare.toml").write_text(text)
+    quick(BINARY, "--board", tmp_path / "bare.toml")
+    found = report()
+    assert (found["capacity"]["bram36"], found["capacity"]["dsp"]) == (0, 0)
+    assert (found["utilization"]["bram36"], found["utilization"]["dsp"]) == (0, 0)
+    jsonschema.validate(found, SCHEMA)
 
 
 def test_images(quick: Run) -> None:

@@ -1,6 +1,7 @@
 """Compiles emitted RTL and the C++ harness into a simulator with Verilator; cached by content.
 
-ROM contents are read when the simulator runs, so a retrained network of the same shape needs no new build.
+What is compiled is the very text that is synthesized, 7-series primitives included, beside models of these. ROM contents are read when the
+simulator runs, so a retrained network of the same shape needs no new build.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,6 +17,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from hwqnn import synth
 from hwqnn.emit import Emitted
 from hwqnn.errors import ToolError
 from hwqnn.paths import SIM, cache_dir
@@ -57,24 +60,31 @@ def build(emitted: Emitted, *, trace: bool = False, jobs: int = 2) -> Simulator:
         trace: with FST waveforms (slower).
         jobs: C++ compilations at a time.
     Raises:
-        ToolError: Verilator or the compiler is missing or refuses the RTL; the message holds its first error.
+        ToolError: Verilator or the compiler is missing or refuses the RTL (the message holds its first error); or pyosys, which has the
+            primitives' models, is missing.
     """
     binary, compiler = verilator_binary(), cxx_compiler()
     probes = probe_header(emitted)
     flags = [*_FLAGS, *(["--trace-fst"] if trace else [])]
     digest = hashlib.sha256()
     version = subprocess.run([str(binary), "--version"], capture_output=True, text=True, check=False, env=verilator_environment()).stdout
-    texts = (p.name + p.read_text() for p in (*emitted.sources, SIM / "harness.cpp", *_COMPRESSION))
-    for text in (version, compiler, *flags, *_MAKE, emitted.top, probes, *texts):
+    rtl = [p.read_text() for p in emitted.sources]
+    models = synth.models(synth.primitives(rtl))
+    texts = [p.read_text() for p in (SIM / "harness.cpp", *_COMPRESSION)]
+    names = [p.name for p in emitted.sources]
+    for text in (version, compiler, *flags, *_MAKE, emitted.top, probes, *names, *rtl, models, *texts):
         digest.update(text.encode() + b"\0")
     target = cache_dir("cosim") / digest.hexdigest()[:32]
     if target.is_file():
         return Simulator(target, cached=True)
     with tempfile.TemporaryDirectory(prefix="hwqnn-cosim-") as work:
+        if not re.fullmatch(r"[\w./+@,=~-]+", work):
+            raise ToolError(f"GNU make cannot build in {Path(work).parent}: set $TMPDIR to a folder without blanks, quotes and signs in its name")
         (Path(work) / "probes.h").write_text(probes)
+        (Path(work) / "primitives.v").write_text(models)
         for header in _COMPRESSION:
             shutil.copy(header, work)
-        sources = [str(p.resolve()) for p in emitted.sources]
+        sources = [f"{work}/primitives.v", *(str(p.resolve()) for p in emitted.sources)]
         include = ["-CFLAGS", f"-I{work} -std=c++17"]
         command = [str(binary), *flags, "--top-module", emitted.top, "--Mdir", work, *include, *sources, str(SIM / "harness.cpp")]
         _run(command, work, "Verilator", "%Error")
@@ -142,6 +152,7 @@ def probe_header(emitted: Emitted) -> str:
             '#include "Vtop___024root.h"',
             "#define TOP Vtop",
             f"#define IN_BYTES {emitted.input_bytes}",
+            f"#define OUT_BYTES {emitted.output_bytes}",
             f"#define PROBES {len(probes)}",
             "#define ALL_PROBES \\\n" + " \\\n".join(calls),
             "",

@@ -8,6 +8,11 @@ import numpy as np
 
 from hwqnn.cosim.run import Trace
 from hwqnn.dataflow.design import Design
+from hwqnn.dataflow.pack import code
+from hwqnn.emit import padded_bits
+from hwqnn.ir import Int, Type, UInt
+
+OUTPUT_PORT = "output port"
 
 
 @dataclass(frozen=True)
@@ -32,29 +37,46 @@ class Mismatch:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Over all blocks: bits compared, wrong or missing values, and the first of them."""
+    """Over all blocks and the accelerator's own output port: bits compared, bits wrong or missing, and the first wrong value."""
 
     bits: int
     mismatches: int
     first: Mismatch | None
 
 
+@dataclass(frozen=True, eq=False)
+class _Stream:
+    """Values that should have been sent and that were, (frames, elements)."""
+
+    layer: str
+    block: str
+    type: Type
+    expected: np.ndarray
+    sent: np.ndarray
+
+
 def compare(design: Design, trace: Trace, expected: dict[str, np.ndarray]) -> Comparison:
-    """Compares every probed stream with `expected` (op name -> integers, (frames, ...)). A value that never came counts as a mismatch."""
+    """Compares every probed stream, then the output port and its tlast, with `expected` (op name -> integers, (frames, ...))."""
     bits = mismatches = 0
     first = missing = None
-    for node in design.nodes:
-        if node.edge is None:
-            continue
-        want = expected[node.edge].reshape(len(expected[node.edge]), -1)
-        got = trace.streams[node.edge][: len(want)]
-        bits += want.size * node.block.beat_out.type.bits
-        wrong = np.argwhere(want[: len(got)] != got)
-        mismatches += len(wrong) + (want.size - got.size)
+    streams = [_Stream(n.layer, n.block.module, n.block.beat_out.type, expected[n.edge], trace.streams[n.edge]) for n in design.nodes if n.edge]
+    last, outputs = design.result, expected[str(design.result.edge)]
+    width = min(63, padded_bits(last.block.beat_out.type.bits))
+    streams.append(_Stream(last.layer, OUTPUT_PORT, Int(width) if last.block.beat_out.type.min < 0 else UInt(width), outputs, trace.output))
+    beats = np.arange(trace.lasts.shape[1]) == trace.lasts.shape[1] - 1
+    streams.append(_Stream(last.layer, f"{OUTPUT_PORT}'s tlast", UInt(1), np.tile(beats, (len(outputs), 1)), trace.lasts))
+    for stream in streams:
+        layer, block, of = stream.layer, stream.block, stream.type
+        want = stream.expected.reshape(len(stream.expected), -1).astype(np.int64)
+        got = stream.sent[: len(want)].astype(np.int64)
+        bits += want.size * of.bits
+        differ = code(want[: len(got)], of) ^ code(got, of)
+        wrong = np.argwhere(differ)
+        mismatches += int(np.bitwise_count(differ).sum()) + (want.size - got.size) * of.bits
         if first is None and len(wrong):
             image, channel = (int(v) for v in wrong[0])
-            first = Mismatch(image, node.layer, node.block.module, channel, int(want[image, channel]), int(got[image, channel]))
+            first = Mismatch(image, layer, block, channel, int(want[image, channel]), int(got[image, channel]))
         # blocks before the one that stopped get further than it does, those behind it no further
         if len(got) < len(want) and (missing is None or len(got) < missing.image):
-            missing = Mismatch(len(got), node.layer, node.block.module, 0, int(want[len(got), 0]), None)
+            missing = Mismatch(len(got), layer, block, 0, int(want[len(got), 0]), None)
     return Comparison(bits, mismatches, first or missing)

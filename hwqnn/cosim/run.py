@@ -19,6 +19,7 @@ from hwqnn.errors import CheckError, ToolError
 
 _LEAST_FRAMES = 64
 """A process of its own pays off from so many frames on."""
+_KEEP = "to keep the RTL and look into it: hwqnn.compile(...).write(folder), and .simulate(x, waveform=file) with images before the one that fails"
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,11 +28,14 @@ class Trace:
 
     Attributes:
         streams: op name -> int64 (frames, elements): what the block that computes this op sent.
+        output: int64 (frames, elements): what left the accelerator's own port. lasts: bool (frames, beats): its tlast.
         stamps: per process, int64 (its frames,): the cycle of each frame's last output; cycle 0 is the first input transfer.
         finished: frames that came out. Fewer than asked for: the RTL made no progress any more.
     """
 
     streams: dict[str, np.ndarray]
+    output: np.ndarray
+    lasts: np.ndarray
     stamps: tuple[np.ndarray, ...]
     finished: int
 
@@ -75,7 +79,7 @@ def run(
     processes: list[subprocess.Popen[str]] = []
     lock = threading.Lock()
 
-    def shard(k: int, work: str) -> tuple[list[np.ndarray], np.ndarray]:
+    def shard(k: int, work: str) -> _Shard:
         def report(frames: int) -> None:
             with lock:
                 done[k] = frames
@@ -92,16 +96,30 @@ def run(
             for process in processes:  # on an error or Ctrl-C nothing keeps running
                 process.kill()
     probes = [n.node for n in emitted.nodes if n.node.edge is not None]
-    captured, stamps = results[0]
-    if not len(stamps):
-        stuck, _ = min(zip(probes, captured, strict=True), key=lambda pair: len(pair[1]))  # of equals the first: those behind it wait for it
+    if not len(results[0].stamps):
+        # of those that sent least the first: the blocks behind it wait for it
+        stuck, _ = min(zip(probes, results[0].streams, strict=True), key=lambda pair: len(pair[1]))
         where = f"layer '{stuck.layer}' ({stuck.block.module}) never finished"
-        raise CheckError(f"the RTL is stuck on the first image: nothing moved for {patience:,} cycles, and {where}")
+        raise CheckError(f"the RTL is stuck on the first image: nothing moved for {patience:,} cycles, and {where}; {_KEEP}")
     # behind a process that got stuck the frames would not line up
-    results = results[: next((k + 1 for k, (_, s) in enumerate(results) if len(s) < bounds[k + 1] - bounds[k]), shards)]
-    finished = sum(len(stamps) for _, stamps in results)
-    streams = {str(node.edge): np.concatenate([captured[i] for captured, _ in results]) for i, node in enumerate(probes)}
-    return Trace(streams, tuple(stamps for _, stamps in results), finished)
+    results = results[: next((k + 1 for k, r in enumerate(results) if len(r.stamps) < bounds[k + 1] - bounds[k]), shards)]
+    return Trace(
+        streams={str(node.edge): np.concatenate([r.streams[i] for r in results]) for i, node in enumerate(probes)},
+        output=np.concatenate([r.output for r in results]),
+        lasts=np.concatenate([r.lasts for r in results]),
+        stamps=tuple(r.stamps for r in results),
+        finished=sum(len(r.stamps) for r in results),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Shard:
+    """What one process recorded: the probed streams in order, the output port, the stamps."""
+
+    streams: list[np.ndarray]
+    output: np.ndarray
+    lasts: np.ndarray
+    stamps: np.ndarray
 
 
 def _run_one(
@@ -114,9 +132,9 @@ def _run_one(
     waveform: Path | None,
     report: Callable[[int], None],
     processes: list[subprocess.Popen[str]],
-) -> tuple[list[np.ndarray], np.ndarray]:
-    """One process: the decoded streams of its frames, and their stamps."""
-    beat, last = emitted.nodes[0].node.block.beat_in, emitted.nodes[-1].node.block
+) -> _Shard:
+    """Runs one process and decodes what it recorded."""
+    beat, last = emitted.nodes[0].node.block.beat_in, emitted.result.block
     beats = x.shape[1] // beat.elements
     out_beats = int(last.schedule.give.sum())
     patterns = code(x, beat.type).reshape(-1, beat.elements)
@@ -133,7 +151,8 @@ def _run_one(
             report(int(line.split()[1]))
         elif "%Error" in line or "Assert" in line:
             process.kill()
-            raise CheckError(f"the RTL broke one of its own assertions: {line.strip()}")
+            where = next((f" in layer '{n.node.layer}' ({n.node.block.module})" for n in emitted.nodes if f".i_{n.signal}." in line), "")
+            raise CheckError(f"the RTL broke one of its own assertions{where}: {line.strip()}; {_KEEP}")
     errors = process.stderr.read()
     if process.wait() not in (0, 3):
         raise ToolError(
@@ -146,6 +165,14 @@ def _run_one(
         rows = np.fromfile(prefix.with_suffix(f".{i}"), dtype=np.uint8).reshape(-1, -(-out.bits // 8))
         per_frame = int(node.block.schedule.give.sum())
         whole = min(len(rows) // per_frame, len(x)) * per_frame
-        values = decode(from_bytes(rows[:whole], out.type.bits, out.elements), out.type).reshape(-1, per_frame * out.elements)
-        streams.append(values)
-    return streams, stamps
+        streams.append(decode(from_bytes(rows[:whole], out.type.bits, out.elements), out.type).reshape(-1, per_frame * out.elements))
+    rows = np.fromfile(prefix.with_suffix(".out"), dtype=np.uint8).reshape(-1, emitted.output_bytes + 1)[: len(stamps) * out_beats]
+    output, lasts = _port(rows[:, :-1], last.beat_out.elements, signed=last.beat_out.type.min < 0), rows[:, -1] != 0
+    return _Shard(streams, output.reshape(-1, out_beats * last.beat_out.elements), lasts.reshape(-1, out_beats), stamps)
+
+
+def _port(rows: np.ndarray, elements: int, signed: bool) -> np.ndarray:
+    """Beats of the output port, uint8 (beats, bytes), as numbers (beats, elements): whole bytes each, two's complement if signed."""
+    size = rows.shape[1] // elements
+    values = rows.reshape(-1, elements, size).astype(np.int64) @ (1 << 8 * np.arange(size, dtype=np.int64))
+    return values - ((values >> (8 * size - 1) & 1) << (8 * size)) if signed and size < 8 else values

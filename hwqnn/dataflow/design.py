@@ -134,5 +134,10 @@ class Design:
     clock_mhz: float
 
     @property
+    def result(self) -> Node:
+        """The last node that computes: its output is the accelerator's."""
+        return next(node for node in reversed(self.nodes) if node.edge is not None)
+
+    @property
     def estimate(self) -> Resources:
         return sum((node.block.estimate for node in self.nodes), Resources())

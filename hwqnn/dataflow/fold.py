@@ -7,8 +7,10 @@ chain is a shortest path (Viterbi 1967): exact under the LUT estimates, in well 
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 from hwqnn.boards import Board
 from hwqnn.dataflow.design import Beat, Block, Design, Node, Resources
@@ -42,16 +44,21 @@ def read_pins(path: Path, graph: Graph) -> Pins:
     """Reads a fold file: `{"input": {"elements": 8}, "layers": {"fc1": {"pe": 32, "simd": 16}, ...}}`; layers not named stay free.
 
     Raises:
-        InputError: the file is unreadable, names an unknown layer, or a number does not divide the layer's size.
+        InputError: the file is unreadable, has an unknown key or lacks one, names an unknown layer, or a number does not divide the layer's size.
     """
     try:
-        document = json.loads(path.read_text())
-        layers = {str(k): Folding(int(v["simd"]), int(v["pe"]), bool(v.get("bram", False))) for k, v in document.get("layers", {}).items()}
-        elements = int(document["input"]["elements"]) if "input" in document else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"fold file {path}: not readable as {{'layers': {{NAME: {{'pe': P, 'simd': S}}}}}} ({type(error).__name__}: {error})"
-        ) from error
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"fold file {path}: not readable as JSON ({error})") from error
+    try:
+        top = _table(document, "the file", {"input": dict, "layers": dict}, needs=())
+        elements = _table(top["input"], "'input'", {"elements": int})["elements"] if "input" in top else None
+        layers = {}
+        for name, entry in top.get("layers", {}).items():
+            keys = _table(entry, f"layer '{name}'", {"pe": int, "simd": int, "bram": bool}, needs=("pe", "simd"))
+            layers[name] = Folding(keys["simd"], keys["pe"], keys.get("bram", False))
+    except ValueError as error:
+        raise InputError(f"fold file {path}: {error}") from error
     known = {s.layer: s for s in stages(graph)}
     for layer, folding in layers.items():
         if layer not in known:
@@ -63,6 +70,26 @@ def read_pins(path: Path, graph: Graph) -> Pins:
     if elements is not None and (elements < 1 or channels % elements):
         raise InputError(f"fold file {path}: input elements {elements} do not divide {channels}")
     return Pins(layers, elements)
+
+
+def _table(value: Any, what: str, kinds: dict[str, type], needs: tuple[str, ...] | None = None) -> dict[str, Any]:
+    """`value`, once it is known to be a table with these keys: all of them where `needs` does not say which.
+
+    Raises:
+        ValueError: it is not; the message calls it `what`.
+    """
+    words = {dict: "a table {...}", int: "a whole number", bool: "true or false"}
+    if not isinstance(value, dict):
+        raise ValueError(f"{what} must be a table {{...}}, not {json.dumps(value)}")
+    for key, entry in value.items():
+        if key not in kinds:
+            raise ValueError(f"{what} has an unknown key '{key}'; known here are {', '.join(kinds)}")
+        if type(entry) is not kinds[key]:  # a bool is an int otherwise
+            raise ValueError(f"'{key}' of {what} must be {words[kinds[key]]}, not {json.dumps(entry)}")
+    for key in kinds if needs is None else needs:
+        if key not in value:
+            raise ValueError(f"{what} lacks '{key}'")
+    return value
 
 
 def pins_of(design: Design) -> dict[str, object]:
@@ -123,9 +150,10 @@ class _Problem:
     pins: Pins
 
     def price(self, cost: Resources) -> float:
-        """One number for a cost: LUTs, and scarcer cells at the rate at which the board has them."""
+        """One number for a cost: LUTs, and scarcer cells at the rate at which the board has them; infinite for what it has none of."""
         have = self.board.resources
-        return cost.lut + cost.bram36 * have.lut / have.bram36 + cost.dsp * have.lut / have.dsp
+        scarce = ((cost.bram36, have.bram36), (cost.dsp, have.dsp))
+        return cost.lut + sum(need * have.lut / cells if cells else math.inf for need, cells in scarce if need)
 
     def overflow(self, design: Design, share: float) -> str:
         """Which resource a design's estimate exceeds, and by how much; empty when it fits `share` of the board."""
@@ -196,7 +224,9 @@ class _Problem:
         if not paths:
             return None
         best = min(paths.values(), key=lambda path: path.price)
-        return Design(self.graph.name, best.nodes, self.clock_mhz)
+        layer = best.nodes[-1].layer
+        skid = Node(f"{layer}.output_fifo", layer, _fifo(best.beat), None)  # cuts the path from m_axis_tready into the blocks
+        return Design(self.graph.name, (*best.nodes, skid), self.clock_mhz)
 
     def _foldings(self, stage: Stage, cycles: int) -> tuple[Folding, ...]:
         if stage.layer in self.pins.layers:

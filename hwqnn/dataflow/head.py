@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from hwqnn.dataflow.design import Beat, Block, Memory, Resources, Schedule
-from hwqnn.dataflow.pack import memory
+from hwqnn.dataflow.pack import kind, memory
 from hwqnn.ir import ChannelAffine, Edge, smallest
 
 
@@ -34,7 +34,7 @@ class ArgMaxBlock(Block):
             "PE": self.beat_in.elements,
             "FOLD": self.fold,
             "WIDTH": self.beat_in.type.bits,
-            "SIGNED": int(self.beat_in.type.min < 0),
+            "SIGNED": int(kind(self.beat_in.type) == 2),  # the bits of bipolar values order as they do
             "OUT_BITS": self.beat_out.type.bits,
         }
 
@@ -70,16 +70,23 @@ class ChannelAffineBlock(Block):
             "PE": self.beat_in.elements,
             "FOLD": self.fold,
             "WIDTH": self.beat_in.type.bits,
-            "SIGNED": int(self.beat_in.type.min < 0),
-            "MUL_BITS": _signed_bits(self.op.mul),
-            "ADD_BITS": _signed_bits(self.op.add),
+            "SIGNED": int(kind(self.beat_in.type) == 2),
+            "MUL_BITS": _signed_bits(self.factors[0]),
+            "ADD_BITS": _signed_bits(self.factors[1]),
             "OUT_BITS": self.beat_out.type.bits,
             "OUT_SIGNED": int(self.beat_out.type.min < 0),
         }
 
     @property
     def memories(self) -> dict[str, Memory]:
-        return {"MUL_FILE": self._rom(self.op.mul), "ADD_FILE": self._rom(self.op.add)}
+        mul, add = self.factors
+        return {"MUL_FILE": self._rom(mul), "ADD_FILE": self._rom(add)}
+
+    @property
+    def factors(self) -> tuple[np.ndarray, np.ndarray]:
+        """(mul, add) for the stream's bit patterns: a bipolar value is 2 * bit - 1."""
+        mul, add = self.op.mul, self.op.add
+        return (2 * mul, add - mul) if kind(self.beat_in.type) == 0 else (mul, add)
 
     def _rom(self, values: np.ndarray) -> Memory:
         bits = _signed_bits(values)
@@ -87,8 +94,8 @@ class ChannelAffineBlock(Block):
 
     @property
     def estimate(self) -> Resources:
-        product = self.beat_in.type.bits * _signed_bits(self.op.mul)
-        return Resources(lut=self.beat_in.elements * (product + self.beat_out.type.bits), ff=self.beat_in.elements * 2 * self.beat_out.type.bits)
+        lanes, bits = self.beat_in.elements, self.beat_out.type.bits
+        return Resources(lut=lanes * bits + 12, ff=lanes * 2 * bits, dsp=lanes)  # yosys multiplies in a DSP48
 
 
 def _signed_bits(values: np.ndarray) -> int:

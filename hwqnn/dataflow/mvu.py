@@ -10,14 +10,9 @@ import numpy as np
 
 from hwqnn.dataflow import cost
 from hwqnn.dataflow.design import Beat, Block, Memory, Resources, Schedule
-from hwqnn.dataflow.pack import code, memory
+from hwqnn.dataflow.pack import code, kind, memory
 from hwqnn.dataflow.threshold import compare_bits, output_code, search_stages, search_table
-from hwqnn.ir import Bipolar, Int, MatMul, Threshold, Type, UInt, smallest
-
-
-def kind(of: Type) -> int:
-    """How `rtl/mvu.sv` reads an operand: 0 bipolar, 1 unsigned, 2 signed."""
-    return 0 if isinstance(of, Bipolar) else 1 if isinstance(of, UInt) else 2
+from hwqnn.ir import Bipolar, Int, MatMul, Threshold, Type, smallest
 
 
 @dataclass(frozen=True)

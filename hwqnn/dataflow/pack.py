@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from hwqnn.dataflow.design import Memory
-from hwqnn.ir import Bipolar, Type
+from hwqnn.ir import Bipolar, Type, UInt
+
+
+def kind(of: Type) -> int:
+    """How a block in `rtl/` reads a stream of this type: 0 bipolar, 1 unsigned, 2 signed."""
+    return 0 if isinstance(of, Bipolar) else 1 if isinstance(of, UInt) else 2
 
 
 def code(values: np.ndarray, of: Type) -> np.ndarray:

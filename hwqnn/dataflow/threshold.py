@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from hwqnn.dataflow.design import Block, Memory, Resources, Schedule
-from hwqnn.dataflow.pack import memory
+from hwqnn.dataflow.pack import kind, memory
 from hwqnn.ir import Bipolar, Threshold, smallest
 
 
@@ -60,7 +60,13 @@ class ThresholdBlock(Block):
 
     @property
     def bits(self) -> int:
-        return compare_bits(self.op.thresholds, self.beat_in.type.min, self.beat_in.type.max)
+        least = 0 if kind(self.beat_in.type) == 0 else self.beat_in.type.min
+        return compare_bits(self.thresholds, least, self.beat_in.type.max)
+
+    @property
+    def thresholds(self) -> np.ndarray:
+        """The op's thresholds for the stream's bit patterns: a bipolar value is 2 * bit - 1, so it reaches t when its bit reaches (t + 1) / 2."""
+        return -(-(self.op.thresholds + 1) // 2) if kind(self.beat_in.type) == 0 else self.op.thresholds
 
     @property
     def rows(self) -> int:
@@ -73,7 +79,7 @@ class ThresholdBlock(Block):
             "PE": self.lanes,
             "FOLD": self.fold,
             "WIDTH": self.beat_in.type.bits,
-            "SIGNED": int(self.beat_in.type.min < 0),
+            "SIGNED": int(kind(self.beat_in.type) == 2),
             "LEVELS": self.op.levels,
             "T_BITS": self.bits,
             "FLIP": int(self.op.descending.any()),
@@ -86,7 +92,7 @@ class ThresholdBlock(Block):
     @property
     def memories(self) -> dict[str, Memory]:
         rows = self.rows * self.lanes
-        table = np.broadcast_to(self.op.thresholds, (rows, self.op.levels))
+        table = np.broadcast_to(self.thresholds, (rows, self.op.levels))
         files = {"THRESHOLD_FILE": search_table(table, self.lanes, self.bits)}
         if self.op.descending.any():
             files["FLIP_FILE"] = memory(np.broadcast_to(self.op.descending, (rows,)).reshape(self.rows, self.lanes).astype(np.int64), 1)
@@ -97,7 +103,7 @@ class ThresholdBlock(Block):
         stages = search_stages(self.op.levels)
         if self.rows == 1 and self.op.levels == 1:
             # only the bits above the constant's trailing zeros matter; a power of two at the top is the top bit itself
-            t = int(self.op.thresholds[0, 0])
+            t = int(self.thresholds[0, 0])
             compare = max(0, self.bits - 2 - ((t & -t).bit_length() - 1 if t else 0)) / 5
         else:
             compare = self.bits * (stages - 1 + (0.25 if self.rows == 1 else 1.2))

@@ -1,5 +1,5 @@
 """From a `Design` to RTL files."""
 
-from hwqnn.emit.verilog import Emitted, EmittedNode, emit
+from hwqnn.emit.verilog import Emitted, EmittedNode, Target, emit, padded_bits
 
-__all__ = ["Emitted", "EmittedNode", "emit"]
+__all__ = ["Emitted", "EmittedNode", "Target", "emit", "padded_bits"]

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from hwqnn.dataflow.design import Block, Design, Node
 from hwqnn.emit.names import identifier, unique
+from hwqnn.ir import Bipolar
 from hwqnn.paths import RTL
 
 _PORTS = ("s_tdata_i", "s_tvalid_i", "s_tlast_i", "s_tready_o", "m_tdata_o", "m_tvalid_o", "m_tlast_o", "m_tready_i")
+
+
+class Target(Enum):
+    """What the library's modules are made of; the value opens every copied file, so that each tool that reads it reads the same text.
+
+    Attributes:
+        XC7: the 7-series' LUTs and carry chains, instantiated where a mapper finds nothing as small.
+        PORTABLE: plain SystemVerilog, for any vendor.
+    """
+
+    XC7 = "`ifndef HWQNN_XC7\n`define HWQNN_XC7\n`endif\n"
+    PORTABLE = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,13 +58,18 @@ class Emitted:
     input_bytes: int
     output_bytes: int
 
+    @property
+    def result(self) -> Node:
+        """The last node that computes: its output is the accelerator's."""
+        return next(n.node for n in reversed(self.nodes) if n.node.edge is not None)
+
 
 def padded_bits(bits: int) -> int:
     """Rounded up to whole bytes."""
     return -(-bits // 8) * 8
 
 
-def emit(design: Design, directory: Path) -> Emitted:
+def emit(design: Design, directory: Path, target: Target = Target.XC7) -> Emitted:
     """Writes the RTL of `design` into the folder `directory` (made if missing). The same design gives byte-identical files."""
     directory = directory.resolve()
     directory.mkdir(parents=True, exist_ok=True)
@@ -66,7 +84,7 @@ def emit(design: Design, directory: Path) -> Emitted:
         for path in needed:
             if path.name not in library:
                 library[path.name] = directory / path.name
-                shutil.copyfile(path, directory / path.name)
+                library[path.name].write_text(target.value + path.read_text())
         nodes.append(_emit_node(node, signal, f"{top}_{signal}", directory, tuple(directory / p.name for p in needed)))
     top_path = directory / f"{top}.sv"
     top_path.write_text(_top(design, top, nodes))
@@ -167,6 +185,9 @@ def _top(design: Design, top: str, nodes: list[EmittedNode]) -> str:
     elements = []
     for i in reversed(range(beat_out.elements)):
         msb, lsb = (i + 1) * bits - 1, i * bits
+        if isinstance(beat_out.type, Bipolar):  # a bit, +1 or -1 as a byte
+            elements.append(f"{{7{{!{source}_tdata[{lsb}]}}}}, 1'b1")
+            continue
         fill = f"{source}_tdata[{msb}]" if signed else "1'b0"
         pad = f"{{{element - bits}{{{fill}}}}}, " if element > bits else ""
         elements.append(f"{pad}{source}_tdata[{msb}:{lsb}]")

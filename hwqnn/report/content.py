@@ -36,11 +36,12 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Exact:
-    """Agreement bit for bit. `software_disagreements` counts images whose label differs between software and reference."""
+    """Agreement bit for bit. `software_disagreements` counts images whose label differs between software and reference;
+    None when no software ran."""
 
     rtl_bits_compared: int
     rtl_mismatches: int
-    software_disagreements: int
+    software_disagreements: int | None
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,14 @@ class Performance:
     """`latency_cycles`: first input beat to last output beat of one frame; `interval_cycles`: between frames, back to back.
 
     `fps` is frames a second at the report's clock; `binary_tops` is 10**12 operations a second, a multiply-accumulate being two.
+    `clock` says what that clock is worth.
     """
 
     latency_cycles: int
     interval_cycles: int
     fps: float
     binary_tops: float
+    clock: str = "target, not placed or routed"
 
 
 @dataclass(frozen=True)
@@ -142,5 +145,5 @@ class Report:
 
     @property
     def utilization(self) -> dict[str, float]:
-        """The fraction of the board that the design takes, by resource."""
-        return {name: getattr(self.resources, name) / total for name, total in vars(self.board.resources).items()}
+        """The fraction of the board that the design takes, by resource; of a resource that the board lacks, as if it had one."""
+        return {name: getattr(self.resources, name) / max(total, 1) for name, total in vars(self.board.resources).items()}

@@ -58,7 +58,10 @@ def sentences(report: Report) -> list[str]:
             f"The RTL agrees with the exact model on all {number(exact.rtl_bits_compared)} bits compared, "
             f"over {number(report.accuracy.rtl_images)} images."
         )
-    said.append(f"At {number(report.clock_mhz)} MHz it classifies {rate(performance.fps)} frames a second, the first after {number(latency, 2)} µs.")
+    said.append(
+        f"If it closes timing at {number(report.clock_mhz)} MHz (a {performance.clock}), "
+        f"it classifies {rate(performance.fps)} frames a second, the first after {number(latency, 2)} µs."
+    )
     worst = max(report.utilization, key=lambda name: report.utilization[name])
     measured = "An estimate says it" if report.resources.source == "estimate" else "It"
     said.append(

@@ -30,7 +30,7 @@ def yosys_folder() -> Path:
     """
     spec = importlib.util.find_spec("pyosys")
     if spec is None or not spec.submodule_search_locations:
-        raise ToolError("yosys is missing: install it with `pip install pyosys==0.70`, or leave synthesis out with --no-synth")
+        raise ToolError("yosys is missing: install it with `pip install pyosys==0.70`")
     return Path(next(iter(spec.submodule_search_locations)))
 
 

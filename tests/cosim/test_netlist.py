@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import small_models
 import torch
-from conftest import MODELS, Ran
+from running import MODELS, Ran
 
 import hwqnn
 from hwqnn import Accelerator, cosim, synth
@@ -81,7 +81,7 @@ def test_build_reports_the_netlist(hwqnn: Callable[..., Ran], data: Path) -> Non
     ran = hwqnn("build", f"{MODELS}:binary", "--data", data, "--images", FRAMES, "--netlist", "-o", "out")
     assert (ran.code, ran.err) == (0, "")
     assert checks()[CHECK]["passed"]
-    assert "2,700 bits of 50 images" in checks()[CHECK]["detail"]
+    assert "3,150 bits of 50 images" in checks()[CHECK]["detail"]
     assert (Path("out/netlist") / "primitives.v").is_file()
 
 

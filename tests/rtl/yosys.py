@@ -11,7 +11,7 @@ import pyosys
 from hwqnn.paths import RTL
 
 SCRIPT = "import sys; from pyosys import libyosys; design = libyosys.Design(); [libyosys.run_pass(p, design) for p in sys.argv[1:]]"
-LIBRARY = "read_verilog -defer -sv " + " ".join(str(path) for path in sorted(RTL.glob("*.sv")))
+LIBRARY = "read_verilog -defer -sv -DHWQNN_XC7 " + " ".join(str(path) for path in sorted(RTL.glob("*.sv")))
 
 
 def run_yosys(folder: Path, passes: list[str]) -> str:

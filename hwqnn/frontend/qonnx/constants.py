@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import onnx
+from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
 from hwqnn.errors import InputError
+from hwqnn.frontend.qonnx.file import first_line
 from hwqnn.frontend.qonnx.quantizers import code_range
 from hwqnn.frontend.qonnx.registry import STANDARD_DOMAINS, Call, Constant, fold
 
 MOVES = ("Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity")
 """Standard ops that only move elements."""
-_ROUND = {"ROUND": np.round, "HALF_EVEN": np.round, "FLOOR": np.floor, "CEIL": np.ceil}
+_ROUND: dict[str, Callable[[np.ndarray], np.ndarray]] = {"ROUND": np.round, "HALF_EVEN": np.round, "FLOOR": np.floor, "CEIL": np.ceil}
 
 
 def evaluate(call: Call, proto: onnx.NodeProto, opsets: dict[str, int]) -> tuple[Constant, ...]:
@@ -34,12 +37,17 @@ def evaluate(call: Call, proto: onnx.NodeProto, opsets: dict[str, int]) -> tuple
 
 def run(call: Call, proto: onnx.NodeProto, opsets: dict[str, int], arrays: list[np.ndarray | None]) -> list[np.ndarray]:
     feeds = {name: array for name, array in zip(proto.input, arrays, strict=True) if array is not None}
+    entries = [helper.make_empty_tensor_value_info(name) for name in feeds]
+    results = [helper.make_empty_tensor_value_info(name) for name in proto.output if name]
+    alone = helper.make_model(
+        helper.make_graph([proto], "constant", entries, results), opset_imports=[helper.make_opsetid(*entry) for entry in opsets.items()]
+    )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a division by zero shows as infinity, which is refused where it is used
-            return [np.asarray(v) for v in ReferenceEvaluator(proto, opsets=opsets).run(None, feeds)]
+            return [np.asarray(v) for v in ReferenceEvaluator(alone).run(None, feeds)]
     except Exception as error:  # the evaluator raises whatever numpy does
-        raise InputError(f"{call.node}: its constants cannot be computed: {(str(error) or type(error).__name__).splitlines()[0]}") from None
+        raise InputError(f"{call.node}: its constants cannot be computed: {first_line(error)}") from None
 
 
 def quantized(call: Call, integers: np.ndarray, scale: np.ndarray) -> Constant:
@@ -53,24 +61,31 @@ def quantized(call: Call, integers: np.ndarray, scale: np.ndarray) -> Constant:
     return Constant(integers.astype(scale.dtype) * spread, integers.astype(np.int64), spread)
 
 
+def finite(call: Call) -> np.ndarray:
+    """The tensor to quantize."""
+    x = call.array(0, "tensor")
+    if not np.isfinite(x).all():
+        call.bad("the tensor to quantize holds NaN or infinity")
+    return x
+
+
 @fold("Quant", "IntQuant")
 def quant(call: Call) -> Constant:
     """clamp(round(x / scale + zero_point)) - zero_point, in the tensor's own float type as every executor computes it."""
-    x, scale, zero_point = call.array(0, "tensor"), call.array(1, "scale"), call.integer(2, "zero point")
-    bits = call.integer(3, "bit width")
+    x, scale, zero_point = finite(call), call.array(1, "scale"), call.array(2, "zero point")
     lo, hi, rounding = code_range(call)
-    if bits == 1 and call.attribute("signed", 1):
+    if (np.rint(zero_point) != zero_point).any():
+        raise call.fail("a zero point that is not an integer")
+    if call.integer(3, "bit width") == 1 and call.attribute("signed", 1):
         return bipolar(call)
     with np.errstate(all="ignore"):
-        codes = np.clip(_ROUND[rounding](x / scale + np.asarray(zero_point, x.dtype)), lo, hi)
-    if not np.isfinite(codes).all():
-        call.bad("the tensor divided by its scale is not finite")
-    return quantized(call, codes.astype(np.int64) - zero_point, scale)
+        codes = np.clip(_ROUND[rounding](x / scale + zero_point), lo, hi)
+    return quantized(call, np.nan_to_num(codes).astype(np.int64) - zero_point.astype(np.int64), scale)
 
 
 @fold("BipolarQuant")
 def bipolar(call: Call) -> Constant:
-    return quantized(call, np.where(call.array(0, "tensor") >= 0, 1, -1), call.array(1, "scale"))
+    return quantized(call, np.where(finite(call) >= 0, 1, -1), call.array(1, "scale"))
 
 
 @fold("DequantizeLinear", domains=STANDARD_DOMAINS)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
-from onnx import numpy_helper
+from onnx import inliner, numpy_helper
 
 from hwqnn.errors import InputError
 from hwqnn.frontend.qonnx.registry import CUSTOM_DOMAINS
@@ -48,18 +46,17 @@ class OnnxFile:
             model = onnx.load(path)
             if model.functions:
                 own = [(f.domain, f.name) for f in model.functions if f.domain not in CUSTOM_DOMAINS]
-                model = onnx.inliner.inline_selected_functions(model, own)
+                model = inliner.inline_selected_functions(model, own)
             initializers = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
-        except (DecodeError, OSError, ValueError, TypeError, RuntimeError, onnx.checker.ValidationError) as error:
-            why = (str(error) or type(error).__name__).splitlines()[0]
-            raise InputError(f"{path} is not a readable ONNX file: {why}") from None
+        except Exception as error:  # a corrupt file can raise anything
+            raise InputError(f"{path} is not a readable ONNX file: {first_line(error)}") from None
         graph = model.graph
         if not graph.node:
             raise InputError(f"{path} holds no node: the export produced an empty graph. Export again (dynamo=False, perhaps)")
         inputs = [i for i in graph.input if i.name not in initializers]
         for what, found in (("inputs", inputs), ("outputs", list(graph.output))):
             if len(found) != 1:
-                raise InputError(f"{path} has {len(found)} {what} ({', '.join(v.name for v in found)}); exactly one is supported")
+                raise InputError(f"{path} has {len(found)} {what} ({', '.join(str(v.name) for v in found)}); exactly one is supported")
         tensor = inputs[0].type.tensor_type
         dims = [d.dim_value if d.WhichOneof("value") == "dim_value" else None for d in tensor.shape.dim]
         shape = tuple(d for d in dims[1:] if d is not None)
@@ -67,14 +64,11 @@ class OnnxFile:
             shown = ", ".join("?" if d is None else str(d) for d in dims)
             raise InputError(f"{path}: input '{inputs[0].name}' has shape ({shown}); it must be (batch, ...) with all but the batch fixed")
         for name, values in initializers.items():
-            check_finite(f"{path}: initializer '{name}'", values)
+            if values.dtype.kind == "f" and (bad := int(np.isnan(values).sum())):
+                raise InputError(f"{path}: initializer {name!r} has {bad} of {values.size} values that are NaN")
         return OnnxFile(path, model, inputs[0].name, tensor.elem_type, shape, dims[0] or None, graph.output[0].name, initializers)
 
-    def nodes(self) -> Iterator[onnx.NodeProto]:
-        return iter(self.model.graph.node)
 
-
-def check_finite(what: str, values: np.ndarray) -> None:
-    """Raises `InputError` when a float array holds NaN or infinity."""
-    if values.dtype.kind == "f" and (bad := int((~np.isfinite(values)).sum())):
-        raise InputError(f"{what} has {bad} of {values.size} values that are NaN or infinite")
+def first_line(error: Exception) -> str:
+    """An error's message, or its type where it has none."""
+    return (str(error) or type(error).__name__).splitlines()[0]

@@ -48,8 +48,7 @@ def of_data(call: Call) -> Symbol:
 
 
 def requantize(call: Call, quantizer: Quantizer) -> Symbol:
-    symbol = call.builder.requantize(call.node.op_name, of_data(call), quantizer)
-    return replace(symbol, last=str(call.node))
+    return call.builder.requantize(call.node.op_name, of_data(call), quantizer)
 
 
 @custom("Quant", "IntQuant")
@@ -69,11 +68,6 @@ def quant(call: Call) -> Symbol:
 @custom("BipolarQuant")
 def bipolar(call: Call) -> Symbol:
     return requantize(call, SignQuantizer(scale_of(call)))
-
-
-@custom("Trunc")
-def trunc(call: Call) -> Symbol:
-    raise call.fail("truncation, which belongs to average pooling, is not supported yet")
 
 
 @standard("QuantizeLinear")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 import onnx
@@ -30,11 +30,11 @@ class Node(Place):
     user_path: str
 
     def __str__(self) -> str:
-        return f"node '{self.path}' ({self.layer})"
+        return f"node {self.path!r} ({self.layer})"
 
     @property
     def op_name(self) -> str:
-        return self.user_path or self.path.strip("/")
+        return self.user_path or self.path.strip("/") or self.layer
 
     def fail(self, why: str) -> UnsupportedError:
         return UnsupportedError(f"{self}: {why}. Supported are {', '.join(sorted({op for _, op in HANDLERS}))}, and any operation on constants.")
@@ -185,29 +185,32 @@ class Call:
         return f"(N, {', '.join(map(str, self.x.shape))})"
 
 
-Handler = Callable[[Call], Value]
+Handler = Callable[[Call], "Value | tuple[Value | None, ...]"]
+"""Gives the node's first output, or several, None for one that cannot be followed."""
+
+_H = TypeVar("_H", bound=Handler)
 
 HANDLERS: dict[tuple[str, str], Handler] = {}
-"""For nodes that read a symbol. They give the node's first output."""
+"""For nodes that read a symbol."""
 
 FOLDS: dict[tuple[str, str], Handler] = {}
 """For nodes of the custom domains all of whose inputs are constant; ONNX itself computes the standard ones."""
 
 
-def standard(*ops: str) -> Callable[[Handler], Handler]:
+def standard(*ops: str) -> Callable[[_H], _H]:
     return _register(HANDLERS, STANDARD_DOMAINS, ops)
 
 
-def custom(*ops: str) -> Callable[[Handler], Handler]:
+def custom(*ops: str) -> Callable[[_H], _H]:
     return _register(HANDLERS, CUSTOM_DOMAINS, ops)
 
 
-def fold(*ops: str, domains: tuple[str, ...] = CUSTOM_DOMAINS) -> Callable[[Handler], Handler]:
+def fold(*ops: str, domains: tuple[str, ...] = CUSTOM_DOMAINS) -> Callable[[_H], _H]:
     return _register(FOLDS, domains, ops)
 
 
-def _register(table: dict[tuple[str, str], Handler], domains: tuple[str, ...], ops: tuple[str, ...]) -> Callable[[Handler], Handler]:
-    def register(handler: Handler) -> Handler:
+def _register(table: dict[tuple[str, str], Handler], domains: tuple[str, ...], ops: tuple[str, ...]) -> Callable[[_H], _H]:
+    def register(handler: _H) -> _H:
         table.update({(domain, op): handler for domain in domains for op in ops})
         return handler
 

@@ -1,0 +1,101 @@
+"""The user's model as software: imported against some data, and run on it to check what was imported."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hwqnn.data import Dataset
+from hwqnn.errors import InputError
+from hwqnn.ir import Graph, Type, UInt, smallest
+
+if TYPE_CHECKING:
+    import torch
+
+Labels = Callable[[bool], np.ndarray | None]
+"""Runs the model on all of the data, in float64 if True, else in the model's own precision: int64 (N,), a tie goes to the lowest index.
+None when what runs it is not installed."""
+
+
+def import_for(name: str, model: torch.nn.Module | Path, data: Dataset) -> tuple[Graph, Labels]:
+    """The imported graph of a torch module or of an ONNX file, and what runs the model itself."""
+    return _from_onnx(name, model, data) if isinstance(model, Path) else _from_torch(name, model, data)
+
+
+def is_onnx(model: str) -> bool:
+    """Whether a model's name on the command line is that of an ONNX file."""
+    return Path(model).suffix.lower() == ".onnx"
+
+
+def _input_type(data: Dataset) -> Type:
+    lo, hi = int(data.x.min()), int(data.x.max())
+    return UInt(8) if data.x.dtype == np.uint8 else smallest(min(lo, 0), max(hi, 1))
+
+
+def _from_onnx(name: str, path: Path, data: Dataset) -> tuple[Graph, Labels]:
+    from hwqnn.frontend.qonnx import OnnxFile, execute, import_qonnx
+
+    graph = import_qonnx(path, name=name, input_type=_input_type(data), input_scale=data.scale)
+    features = graph.edges[graph.input.name].channels
+    if features != math.prod(data.x.shape[1:]):
+        raise InputError(f"{path} takes {features} values, but a sample of data '{data.name}' has shape {data.x.shape[1:]}")
+
+    def labels(double: bool) -> np.ndarray | None:
+        return execute.labels(OnnxFile.read(path), data.real(), double) if execute.available() else None
+
+    return graph, labels
+
+
+def _from_torch(name: str, model: torch.nn.Module, data: Dataset) -> tuple[Graph, Labels]:
+    """The shape that the model takes is tried: the data's own, with a channel axis, or flat."""
+    import torch
+
+    from hwqnn.frontend import import_brevitas
+
+    sample = torch.from_numpy(_part(data, 0, 1).real())
+    shapes = [tuple(sample.shape), *([(1, 1, *sample.shape[1:])] if sample.ndim == 3 else []), (1, sample[0].numel())]
+    failure: InputError | None = None
+    for shape in dict.fromkeys(shapes):
+        try:
+            graph = import_brevitas(model, sample.reshape(shape), name=name, input_type=_input_type(data), input_scale=data.scale)
+        except InputError as error:
+            if error.__class__ is not InputError:
+                raise
+            failure = failure or error
+        else:
+            return graph, partial(_run_torch, model, data, shape)
+    assert failure is not None
+    raise failure
+
+
+def _part(data: Dataset, start: int, stop: int) -> Dataset:
+    return replace(data, x=data.x[start:stop], y=data.y[start:stop])
+
+
+def _run_torch(model: torch.nn.Module, data: Dataset, shape: tuple[int, ...], double: bool) -> np.ndarray:
+    """Labels, on samples of shape (1, ...)."""
+    import torch
+
+    if double:
+        model = copy.deepcopy(model).double()
+    labels = []
+    dtype = next((t.dtype for t in (*model.parameters(), *model.buffers()) if t.is_floating_point()), torch.float32)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # with more, small layers on a busy machine take up to 60 times as long
+    try:
+        with torch.no_grad():
+            for start in range(0, len(data), 1000):
+                x = torch.from_numpy(_part(data, start, start + 1000).real()).to(dtype)
+                out = model(x.reshape(-1, *shape[1:]))
+                values = getattr(out, "value", out)
+                labels.append(values.reshape(len(x), -1).numpy().argmax(axis=1))
+    finally:
+        torch.set_num_threads(threads)
+    return np.concatenate(labels)

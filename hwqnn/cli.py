@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.status import Status
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from hwqnn.accelerator import Port
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="From a quantized PyTorch model to a proven FPGA accelerator."
 )
+_BOARD_COLUMNS = ("board", "part", "LUT", "FF", "BRAM36", "DSP", "clock", "description")
 _INTERRUPTED, _TERMINATED = 130, 143
 _SCALE_MIN = Fraction(1, 10**20)
 """So far from the ends of float32 that the torch model can still compute with it."""
@@ -197,7 +198,7 @@ def boards() -> None:
     """List the boards."""
     from hwqnn import boards as known
 
-    table = Table("board", "part", "LUT", "FF", "BRAM36", "DSP", "clock", "description", box=None)
+    table = Table(*(Column(name, no_wrap=name != "description") for name in _BOARD_COLUMNS), box=None)
     for board in known.available():
         r = board.resources
         table.add_row(

@@ -8,7 +8,6 @@ module channel_affine #(
   parameter int unsigned MUL_BITS = 1,   // of a factor, signed
   parameter int unsigned ADD_BITS = 1,   // of an addend, signed
   parameter int unsigned OUT_BITS = 1,   // wide enough for every result
-  parameter int unsigned OUT_SIGNED = 1, // of no effect on the bits, which are two's complement either way; it documents the stream
   parameter MUL_FILE = "",               // FOLD words; lane p at bit p * MUL_BITS
   parameter ADD_FILE = ""                // FOLD words; lane p at bit p * ADD_BITS
 ) (
@@ -29,9 +28,6 @@ module channel_affine #(
 
   if (PE < 1 || FOLD < 1 || WIDTH < 1 || MUL_BITS < 1 || ADD_BITS < 1 || OUT_BITS < 1) begin : gen_bad_size
     $fatal(1, "channel_affine: sizes must be at least 1");
-  end
-  if (OUT_SIGNED > 1) begin : gen_bad_out_signed
-    $fatal(1, "channel_affine: OUT_SIGNED must be 0 or 1");
   end
 
   logic advance, step, last, summed_q;

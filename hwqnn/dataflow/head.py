@@ -74,7 +74,6 @@ class ChannelAffineBlock(Block):
             "MUL_BITS": _signed_bits(self.factors[0]),
             "ADD_BITS": _signed_bits(self.factors[1]),
             "OUT_BITS": self.beat_out.type.bits,
-            "OUT_SIGNED": int(self.beat_out.type.min < 0),
         }
 
     @property

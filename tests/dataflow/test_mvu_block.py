@@ -155,4 +155,4 @@ def test_channel_affine_memories() -> None:
             a = signed(field(block.memories["ADD_FILE"].words[address], lane, p["ADD_BITS"]), p["ADD_BITS"])
             got = m * value + a
             assert got == mul[channel] * value + add[channel]
-            assert (signed(got, p["OUT_BITS"]) if p["OUT_SIGNED"] else got) == got and edge.type.min <= got <= edge.type.max
+            assert (signed(got, p["OUT_BITS"]) if edge.type.min < 0 else got) == got and edge.type.min <= got <= edge.type.max

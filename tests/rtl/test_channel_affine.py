@@ -20,7 +20,7 @@ def make(pe, fold, width, sign, mul_bits, add_bits):
 
     mul, add = numbers(mul_bits), numbers(add_bits)
     out_bits = max(width + 1 + mul_bits, add_bits) + 1
-    case = {"PE": pe, "FOLD": fold, "WIDTH": width, "SIGNED": sign, "MUL_BITS": mul_bits, "ADD_BITS": add_bits, "OUT_BITS": out_bits, "OUT_SIGNED": 1}
+    case = {"PE": pe, "FOLD": fold, "WIDTH": width, "SIGNED": sign, "MUL_BITS": mul_bits, "ADD_BITS": add_bits, "OUT_BITS": out_bits}
     roms = {
         "MUL_FILE": [pack(mul[i : i + pe], mul_bits) for i in range(0, channels, pe)],
         "ADD_FILE": [pack(add[i : i + pe], add_bits) for i in range(0, channels, pe)],

@@ -45,7 +45,7 @@ LEGAL = {
     "channel_affine": (
         {},
         {"PE": 3, "FOLD": 5, "WIDTH": 8, "SIGNED": 1, "MUL_BITS": 7, "ADD_BITS": 9, "OUT_BITS": 17},
-        {"WIDTH": 8, "MUL_BITS": 2, "ADD_BITS": 12, "OUT_BITS": 8, "OUT_SIGNED": 0},
+        {"WIDTH": 8, "MUL_BITS": 2, "ADD_BITS": 12, "OUT_BITS": 8},
     ),
     "stream_rules": ({}, {"WIDTH": 5, "BEATS": 3}),
 }
@@ -59,7 +59,6 @@ ILLEGAL = (
     ("mvu", {"LEVELS": 0, "OUT_BITS": 2, "ACC_BITS": 2}),
     ("mvu", {"LEVELS": 3, "ACC_BITS": 4, "T_BITS": 3}),
     ("argmax", {"PE": 5, "OUT_BITS": 2}),
-    ("channel_affine", {"OUT_SIGNED": 2}),
 )
 
 

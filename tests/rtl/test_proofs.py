@@ -86,3 +86,87 @@ def test_threshold_rom(lanes, rows, levels, tmp_path):
                 f"threshold_rom #({parameters}) i (.row_i(row), .known_i(known), .threshold_o(t)); endmodule\n",
                 f"module golden({ports}); always_comb case ({{row, known}}) {' '.join(cases)} default: y = 0; endcase endmodule\n",
             )
+
+
+def ones(terms):
+    return " + ".join(terms)
+
+
+def test_full_adder(tmp_path):
+    ports = "input logic [2:0] a, output logic [1:0] y"
+    prove_equal(
+        tmp_path,
+        f"module structural({ports}); full_adder i (.bits_i(a), .count_o(y)); endmodule\n",
+        f"module golden({ports}); assign y = {ones(f'a[{i}]' for i in range(3))}; endmodule\n",
+    )
+
+
+def test_counter_7_3(tmp_path):
+    ports = "input logic [6:0] a, output logic [2:0] y"
+    prove_equal(
+        tmp_path,
+        f"module structural({ports}); counter_7_3 i (.bits_i(a), .count_o(y)); endmodule\n",
+        f"module golden({ports}); assign y = {ones(f'a[{i}]' for i in range(7))}; endmodule\n",
+    )
+
+
+@pytest.mark.parametrize("agree", [0, 1])
+@pytest.mark.parametrize("invert_a", [0, 1])
+@pytest.mark.parametrize("invert", [0, 1])
+def test_product_counter_3_2(agree, invert_a, invert, tmp_path):
+    """Against the truth table of a single product, in Python."""
+    ports = "input logic [2:0] a, b, output logic [1:0] y"
+    true = [(p, q) for p in (0, 1) for q in (0, 1) if ((p ^ invert_a) == q if agree else (p ^ invert_a) and q) != bool(invert)]
+    product = " || ".join(f"(a[{{i}}] == {p} && b[{{i}}] == {q})" for p, q in true)
+    parameters = f".AGREE({agree}), .INVERT_A({invert_a}), .INVERT({invert})"
+    prove_equal(
+        tmp_path,
+        f"module structural({ports}); product_counter_3_2 #({parameters}) i (.a_i(a), .b_i(b), .count_o(y)); endmodule\n",
+        f"module golden({ports}); assign y = {ones(f'({product.format(i=i)})' for i in range(3))}; endmodule\n",
+    )
+
+
+# from the lowest column up; the sums of the last two do not fit their columns, and wrap
+@pytest.mark.parametrize("heights", [(1,), (2, 2, 0), (3, 0, 1, 0), (9, 4, 3, 0, 0), (5, 0, 7, 1, 0, 0), (7, 8), (3, 10, 6)])
+def test_bit_heap(heights, tmp_path):
+    columns, bits = len(heights), sum(heights)
+    ports = f"input logic [{bits - 1}:0] a, output logic [{columns - 1}:0] y"
+    weights = [c for c, height in enumerate(heights) for _ in range(height)]
+    fields = ", ".join(f"16'd{height}" for height in reversed(heights))
+    parameters = f".COLUMNS({columns}), .HEIGHTS({{{fields}}}), .BITS({bits})"
+    prove_equal(
+        tmp_path,
+        f"module structural({ports}); bit_heap #({parameters}) i (.bits_i(a), .sum_o(y)); endmodule\n",
+        f"module golden({ports}); assign y = {ones(f'a[{i}] * {1 << c}' for i, c in enumerate(weights))}; endmodule\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("n_bits", "base", "step", "out_bits"), [(1, 0, 1, 1), (1, -1, 2, 2), (3, -7, 2, 4), (4, -3, 1, 3), (8, -128, 1, 8), (2, 5, -3, 6)]
+)
+def test_level_code(n_bits, base, step, out_bits, tmp_path):
+    ports = f"input logic [{n_bits - 1}:0] n, output logic [{out_bits - 1}:0] y"
+    cases = " ".join(f"{n}: y = {(base + step * n) % (1 << out_bits)};" for n in range(1 << n_bits))
+    parameters = f".N_BITS({n_bits}), .BASE({base}), .STEP({step}), .OUT_BITS({out_bits})"
+    prove_equal(
+        tmp_path,
+        f"module structural({ports}); level_code #({parameters}) i (.n_i(n), .code_o(y)); endmodule\n",
+        f"module golden({ports}); always_comb case (n) {cases} endcase endmodule\n",
+    )
+
+
+@pytest.mark.parametrize(("file_width", "start", "width", "depth"), [(1, 0, 1, 2), (9, 0, 9, 5), (12, 5, 4, 8), (7, 6, 1, 70)])
+def test_rom(file_width, start, width, depth, tmp_path):
+    random = Random(depth)
+    words = [random.getrandbits(file_width) for _ in range(depth)]
+    write_rom(tmp_path / "words.hex", words)
+    ports = f"input logic [{(depth - 1).bit_length() - 1}:0] a, output logic [{width - 1}:0] y"
+    cases = " ".join(f"{address}: y = {(word >> start) % (1 << width)};" for address, word in enumerate(words))
+    parameters = f'.FILE_WIDTH({file_width}), .FROM({start}), .WIDTH({width}), .DEPTH({depth}), .FILE("words.hex")'
+    prove_equal(
+        tmp_path,
+        # an address past the end may give anything
+        f"module structural({ports}); logic [{width - 1}:0] word; assign y = a < {depth} ? word : 0; "
+        f"rom #({parameters}) i (.addr_i(a), .word_o(word)); endmodule\n",
+        f"module golden({ports}); always_comb case (a) {cases} default: y = 0; endcase endmodule\n",
+    )

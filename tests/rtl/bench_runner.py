@@ -42,6 +42,7 @@ def run_bench(
     roms: list[dict[str, list[int]]] | None = None,
     netlist: Callable[[Path], list[Path]] = lambda top: [top],
     form: str = "portable",
+    instance: str = INSTANCE,
 ) -> None:
     """Fails unless every test of `sim/tb_{module}.py` passes on every case.
 
@@ -50,6 +51,7 @@ def run_bench(
         roms: the words of each file parameter by its name, per case.
         netlist: makes what is simulated out of the top's source.
         form: of the library, one of `FORMS`.
+        instance: how the module's ports, where they are no streams', connect to the top's.
     """
     ports, instances = [], []
     for k, (case, (s, m)) in enumerate(zip(cases, widths, strict=True)):
@@ -59,7 +61,7 @@ def run_bench(
             values[parameter] = f'"{folder}/c{k}_{parameter}.hex"'
         parameters = ", ".join(f".{name}({value})" for name, value in values.items())
         ports.append(PORTS.format(s=s, m=m, k=k))
-        instances.append(INSTANCE.format(module=module, parameters=parameters, k=k))
+        instances.append(instance.format(module=module, parameters=parameters, k=k))
     top = folder / "top.sv"
     top.write_text("module top (\n  input logic clk, rst_n,\n" + ",\n".join(ports) + "\n);\n" + "\n".join(instances) + "\nendmodule\n")
     (folder / "cases.json").write_text(json.dumps(cases))

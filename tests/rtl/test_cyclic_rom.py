@@ -19,6 +19,5 @@ CASES = [
 
 @pytest.mark.parametrize("form", ["portable", "xc7"])
 def test_cyclic_rom(form, tmp_path, monkeypatch):
-    monkeypatch.setattr("bench_runner.INSTANCE", INSTANCE)
     widths = [(1, case["WIDTH"]) for case in CASES]
-    run_bench(tmp_path, monkeypatch, "cyclic_rom", CASES, widths, [{"FILE": case["words"]} for case in CASES], form=form)
+    run_bench(tmp_path, monkeypatch, "cyclic_rom", CASES, widths, [{"FILE": case["words"]} for case in CASES], form=form, instance=INSTANCE)

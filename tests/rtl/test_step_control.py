@@ -12,5 +12,4 @@ CASES = [{"DEPTH": depth} for depth in (1, 2, 4)]
 
 
 def test_step_control(tmp_path, monkeypatch):
-    monkeypatch.setattr("bench_runner.INSTANCE", INSTANCE)
-    run_bench(tmp_path, monkeypatch, "step_control", CASES, [(2, 2)] * len(CASES))
+    run_bench(tmp_path, monkeypatch, "step_control", CASES, [(2, 2)] * len(CASES), instance=INSTANCE)

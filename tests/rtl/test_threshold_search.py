@@ -21,8 +21,7 @@ def make(levels, rows):
 
 
 def test_threshold_search(tmp_path, monkeypatch):
-    monkeypatch.setattr("bench_runner.INSTANCE", INSTANCE)
     cases = [make(levels, rows) for levels in (1, 3, 5, 31) for rows in (1, 3)]
     widths = [(X_BITS + max((c["ROWS"] - 1).bit_length(), 1), PE * c["LEVELS"].bit_length()) for c in cases]
     roms = [{"FILE": search_words(c["thresholds"], c["LEVELS"], T_BITS)} for c in cases]
-    run_bench(tmp_path, monkeypatch, "threshold_search", cases, widths, roms)
+    run_bench(tmp_path, monkeypatch, "threshold_search", cases, widths, roms, instance=INSTANCE)

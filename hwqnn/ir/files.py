@@ -14,12 +14,13 @@ import numpy as np
 
 from hwqnn.errors import InputError
 from hwqnn.ir import real
+from hwqnn.ir.geometry import Geometry
 from hwqnn.ir.graph import Graph
 from hwqnn.ir.ops import REGISTRY
 from hwqnn.ir.types import Type, parse
 
 FORMAT = 1
-_REALS = {c.__name__: c for c in (real.Affine, real.BatchNorm, real.Clamp, real.SignQuantizer, real.UniformQuantizer)}
+_RECORDS = {c.__name__: c for c in (real.Affine, real.BatchNorm, real.Clamp, real.SignQuantizer, real.UniformQuantizer, Geometry)}
 
 
 def save(graph: Graph, path: Path) -> None:
@@ -66,16 +67,16 @@ def _encode(value: Any, key: str, arrays: dict[str, np.ndarray]) -> Any:
             return {"rounding": value.value}
         case tuple():
             return {"tuple": [_encode(v, f"{key}.{i}", arrays) for i, v in enumerate(value)]}
-        case _ if type(value).__name__ in _REALS:
-            return {"real": type(value).__name__} | {f.name: _encode(getattr(value, f.name), f"{key}.{f.name}", arrays) for f in fields(value)}
+        case _ if type(value).__name__ in _RECORDS:
+            return {"record": type(value).__name__} | {f.name: _encode(getattr(value, f.name), f"{key}.{f.name}", arrays) for f in fields(value)}
         case _:
             return value
 
 
 def _decode(value: Any, arrays: Any) -> Any:
     match value:
-        case {"real": name, **rest}:  # first, for its fields may be called like the keys below
-            return _REALS[name](**{str(k): _decode(v, arrays) for k, v in rest.items()})
+        case {"record": name, **rest}:  # first, for its fields may be called like the keys below
+            return _RECORDS[name](**{str(k): _decode(v, arrays) for k, v in rest.items()})
         case {"type": text}:
             return parse(text)
         case {"exact": texts}:

@@ -151,13 +151,15 @@ class ChannelAffine(Op):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ArgMax(Op):
-    """The index of the greatest channel; a tie goes to the lowest index. Output shape (1,)."""
+    """The indices of the `k` greatest channels, the greatest first; a tie goes to the lower index. The last axis becomes k long."""
+
+    k: int = 1
 
     def infer(self, inputs: tuple[Edge, ...]) -> Edge:
         (x,) = inputs
-        if len(x.shape) != 1:
-            raise self.fail(f"needs one axis, got shape {x.shape}")
-        return Edge(smallest(0, max(1, x.channels - 1)), (1,))
+        if not 1 <= self.k <= x.channels:
+            raise self.fail(f"the {self.k} greatest of {x.channels} channels")
+        return Edge(smallest(0, max(1, x.channels - 1)), (*x.shape[:-1], self.k))
 
 
 def check_values(op: Op, what: str, values: np.ndarray, of: Type) -> None:

@@ -1,6 +1,7 @@
 """The reference simulator against Brevitas eager on the same images, one thread each: python benchmarks/reference.py
 
 Both sides run in turn, so that a busy machine slows both; medians, and the ratio of the medians. Labels must agree.
+With --qonnx, a third side: qonnx executing the file that Brevitas exports of the model.
 """
 
 from __future__ import annotations
@@ -8,42 +9,59 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
+import tempfile
 import time
+import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
+from brevitas.export import export_qonnx
 
-from hwqnn import data, zoo
+from hwqnn import data, layout, zoo
 from hwqnn.frontend import import_brevitas
-from hwqnn.ir import MatMul
 from hwqnn.passes import lower
 from hwqnn.reference import Executor
+from hwqnn.summary import multiply_accumulates
 
-GOALS = {"tfc-w1a1": 3.0, "sfc-w1a1": None, "lfc-w1a1": 10.0}
-"""Model -> how many times faster the reference has to be."""
+Side = Callable[[], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Case:
+    """How many images pass at once, and how many times faster than eager and than qonnx the reference has to be."""
+
+    batch: int
+    eager: float | None
+    qonnx: float | None
+
+
+CASES = {"tfc-w1a1": Case(1000, 3, None), "sfc-w1a1": Case(1000, None, None), "lfc-w1a1": Case(1000, 10, None), "cnv-w1a1": Case(100, 10, 100)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", choices=GOALS, nargs="*", default=list(GOALS))
-    parser.add_argument("--batch", type=int, default=1000)
+    parser.add_argument("--model", choices=zoo.MODELS, nargs="*", default=list(CASES))
+    parser.add_argument("--batch", type=int, help="images that pass at once")
     parser.add_argument("--rounds", type=int, default=21)
+    parser.add_argument("--qonnx", action="store_true", help="qonnx' executor, too (slow)")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    images = data.load("mnist")
-    print(f"batch {args.batch}, 1 thread, median of {args.rounds} rounds, {images.name}")
-    met = [compare(name, images, args.batch, args.rounds) for name in args.model]
+    met = [compare(name, args.batch, args.rounds, args.qonnx) for name in args.model]
     sys.exit(0 if all(met) else 1)
 
 
-def compare(name: str, images: data.Dataset, batch: int, rounds: int) -> bool:
-    """Prints both times for one model, and whether the goal is met."""
-    model = zoo.load(name)
+def compare(name: str, batch: int | None, rounds: int, with_qonnx: bool) -> bool:
+    """Prints the times for one model, and whether the goals are met."""
+    case = CASES.get(name, Case(100, None, None))
+    batch = batch or case.batch
+    model, images = zoo.load(name), data.load(zoo.MODELS[name].dataset)
     pick = np.arange(batch) % len(images)
-    x = images.x[pick].reshape(batch, -1)
-    real = torch.from_numpy(images.real()[pick]).reshape(batch, -1)
+    real = torch.from_numpy(images.real()[pick]).reshape(batch, *zoo.MODELS[name].input_shape)
     graph = lower(import_brevitas(model, real[:1], name=name))
+    x = np.ascontiguousarray(layout.to_hardware(images.x[pick], graph.input.shape))
     executor = Executor(graph, threads=1)
 
     def eager() -> np.ndarray:
@@ -51,23 +69,44 @@ def compare(name: str, images: data.Dataset, batch: int, rounds: int) -> bool:
             return model(real).argmax(1).numpy()
 
     def reference() -> np.ndarray:
-        return executor.run(x)[:, 0]
+        return executor.run(x)[..., 0]
 
-    disagree = int((eager() != reference()).sum())  # and so both are warm
-    times: dict[Callable[[], np.ndarray], list[float]] = {eager: [], reference: []}
+    sides: dict[str, Side] = {"Brevitas": eager, "reference": reference}
+    if with_qonnx:
+        sides["qonnx"] = qonnx(model, real)
+    labels = {side: run() for side, run in sides.items()}  # and so all are warm
+    times: dict[str, list[float]] = {side: [] for side in sides}
     for _ in range(rounds):
-        for side, taken in times.items():
+        for side, run in sides.items():
             start = time.perf_counter()
-            side()
-            taken.append(time.perf_counter() - start)
-    slow, quick = statistics.median(times[eager]), statistics.median(times[reference])
-    goal = GOALS[name]
-    macs = sum(op.weight.size for op in graph.ops if isinstance(op, MatMul)) * batch
-    print(
-        f"{name}: Brevitas {slow * 1e3:.2f} ms, reference {quick * 1e3:.3f} ms ({macs / quick / 1e9:.0f} G MAC/s), {slow / quick:.1f} x"
-        f" (goal {goal or '-'}), {disagree} labels differ"
-    )
-    return not disagree and (goal is None or slow / quick >= goal)
+            run()
+            times[side].append(time.perf_counter() - start)
+    median = {side: statistics.median(taken) for side, taken in times.items()}
+    macs = multiply_accumulates(graph) * batch
+    print(f"{name}: {images.name}, batch {batch}, 1 thread, median of {rounds} rounds")
+    print(f"  reference {median['reference'] * 1e3:.3f} ms ({macs / median['reference'] / 1e9:.0f} G MAC/s)")
+    met = True
+    for side, goal in (("Brevitas", case.eager), ("qonnx", case.qonnx)):
+        if side in sides:
+            ratio, disagree = median[side] / median["reference"], int((labels[side] != labels["reference"]).sum())
+            print(f"  {side} {median[side] * 1e3:.2f} ms, {ratio:.1f} x (goal {goal or '-'}), {disagree} labels differ")
+            met = met and not disagree and (goal is None or ratio >= goal)
+    return met
+
+
+def qonnx(model: torch.nn.Module, real: torch.Tensor) -> Side:
+    """qonnx' own executor, node by node, on the exported model with the whole batch in its shapes."""
+    from qonnx.core.modelwrapper import ModelWrapper
+    from qonnx.core.onnx_exec import execute_onnx
+    from qonnx.transformation.infer_shapes import InferShapes
+
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        path = Path(folder) / "model.onnx"
+        export_qonnx(model, real, str(path), dynamo=False)
+        wrapper = ModelWrapper(str(path)).transform(InferShapes())
+    entry, result = wrapper.graph.input[0].name, wrapper.graph.output[0].name
+    return lambda: execute_onnx(wrapper, {entry: real.numpy()})[result].argmax(1)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 import numbers
 import os
 import tempfile
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from hwqnn import boards, cosim, synth
+from hwqnn import boards, cosim, layout, synth
 from hwqnn.boards import Board
 from hwqnn.dataflow import Design, Timing, fold, simulate
 from hwqnn.emit import Emitted, emit
@@ -45,7 +46,7 @@ class Simulation:
     """What the RTL did with some inputs.
 
     Attributes:
-        outputs: int64 (N,) labels, or (N, C) scores.
+        outputs: what `Accelerator.predict` gives.
         latency: cycles from the first input transfer to the first frame's last output transfer, that one included.
         interval: cycles between frames; None for a single frame.
         comparison: every block's output against the reference.
@@ -87,18 +88,20 @@ class Accelerator:
         return self.design.clock_mhz * 1e6 / self.timing.interval
 
     def encode(self, x: Any) -> np.ndarray:
-        """Inputs as the raw integers (N, features).
+        """Inputs as the raw integers that the hardware takes, (N, features) or (N, height, width, channels).
 
         Args:
-            x: array or tensor (N, ...): integers of the raw type, or reals that are whole multiples of `input_scale`.
+            x: array or tensor (N, ...) in the model's own layout (channels first): integers of the raw type, or reals that are whole
+                multiples of `input_scale`.
         Raises:
             InputError: the shape does not fit, or a real value is no multiple of the scale.
         """
         values = np.asarray(x)
-        size = int(np.prod(self.graph.input.shape))
-        if values.ndim < 2 or values[:1].size != size:
-            raise InputError(f"input of shape {values.shape}: expected (N, ...) with {size} values each")
-        values = values.reshape(len(values), *self.graph.input.shape)
+        try:
+            values = layout.to_hardware(values, self.graph.input.shape)
+        except ValueError:
+            size = math.prod(self.graph.input.shape)
+            raise InputError(f"input of shape {values.shape}: expected (N, ...) with {size} values each") from None
         if values.dtype.kind == "f":
             whole = np.rint(values.astype(np.float64) / float(self.input_scale))
             if not np.isfinite(values).all() or not np.allclose(whole * float(self.input_scale), values, rtol=1e-6, atol=1e-9):
@@ -107,8 +110,11 @@ class Accelerator:
         return values
 
     def predict(self, x: Any) -> np.ndarray:
-        """The reference simulator's outputs: int64 labels (N,), or scores (N, C). Takes what `encode` takes."""
-        return _squeeze(self.executor.run(self.encode(x)))
+        """The reference simulator's outputs, int64, for what `encode` takes.
+
+        Labels (N,), the k best (N, k), or scores (N, C); of a network that answers for every pixel (N, H, W), (N, k, H, W) or (N, C, H, W).
+        """
+        return layout.to_user(self.executor.run(self.encode(x)))
 
     def write(self, directory: Path | str) -> Emitted:
         """Writes the RTL and ROM files into a folder."""
@@ -146,19 +152,14 @@ class Accelerator:
         # twice over: a block that slept through half of a frame is late, not stuck
         patience = 4 * (self.timing.latency + self.timing.interval) + 1000
         trace = cosim.run(emitted, simulator, entry, patience=patience, jobs=jobs, pause_seed=pause_seed, waveform=waveform, progress=progress)
-        predicted = [simulate(self.design, len(s)).stamps if len(s) < len(self.timing.stamps) else self._stamps(len(s)) for s in trace.stamps]
+        predicted = [self.timing.first(len(stamps)) for stamps in trace.stamps]
         return Simulation(
-            outputs=_squeeze(trace.output),
+            outputs=layout.to_user(trace.output.reshape(len(trace.output), *self.graph.edges[self.graph.output].shape)),
             latency=trace.latency,
             interval=trace.interval,
             comparison=cosim.compare(self.design, trace, expected),
             as_predicted=trace.finished == len(entry) and all(np.array_equal(a, b) for a, b in zip(predicted, trace.stamps, strict=True)),
         )
-
-    def _stamps(self, frames: int) -> np.ndarray:
-        """The predicted stamps of many frames: the simulated ones, then one every interval."""
-        known = self.timing.stamps
-        return np.concatenate([known, known[-1] + self.timing.interval * np.arange(1, frames - len(known) + 1)])
 
     def synthesize(
         self, *, emitted: Emitted | None = None, jobs: int | None = None, progress: Callable[[str, synth.Cells], None] | None = None
@@ -203,10 +204,6 @@ def _choice(kind: type[_Choice], value: _Choice | str, what: str) -> _Choice:
         raise InputError(f"{what} {value!r}: expected {' or '.join(repr(v.value) for v in kind)}") from error
 
 
-def _squeeze(outputs: np.ndarray) -> np.ndarray:
-    return outputs[:, 0] if outputs.shape[1:] == (1,) else outputs
-
-
 def _real(value: float, what: str) -> float:
     if isinstance(value, numbers.Real) and not isinstance(value, bool):
         return float(value)
@@ -222,6 +219,7 @@ def compile(
     clock_mhz: float | None = None,
     name: str | None = None,
     head: Head | str = Head.LABEL,
+    top: int = 1,
     port: Port | str = Port.RAW,
     input_type: Type = PIXEL,
     input_scale: Fraction = PIXEL_SCALE,
@@ -236,7 +234,7 @@ def compile(
         board: a board's name, or the path of a board file.
         fps: frames per second to reach; when None, a million or the best rate that fits.
         clock_mhz: the board's default when None.
-        head: whether labels or scores leave the accelerator.
+        head: whether labels or scores leave the accelerator. top: how many labels, the best first.
         port: whether raw values or the input quantizer's codes enter it.
         input_type, input_scale: a raw integer q stands for the real q * input_scale.
         pins: foldings to keep, from `dataflow.fold.read_pins`.
@@ -247,7 +245,7 @@ def compile(
 
     head, port = _choice(Head, head, "head"), _choice(Port, port, "port")
     imported = import_brevitas(model, example_input, name=name or type(model).__name__, input_type=input_type, input_scale=input_scale)
-    graph = lower(imported, head)
+    graph = lower(imported, head, top)
     return fold_onto(
         imported, graph, boards.load(board), fps=fps, clock_mhz=clock_mhz, port=port, input_scale=input_scale, pins=pins, threads=threads
     )

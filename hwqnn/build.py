@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from hwqnn import boards, folder, report
+from hwqnn import boards, folder, layout, report
 from hwqnn.accelerator import PIXEL_SCALE, Accelerator, Port, Simulation, available_cores, fold_onto
 from hwqnn.boards import Board
 from hwqnn.dataflow import fold
 from hwqnn.emit import Emitted
 from hwqnn.errors import CheckError, InputError
-from hwqnn.ir import Graph, Input, MatMul, files
+from hwqnn.ir import ArgMax, Conv, Graph, Input, MatMul, files
 from hwqnn.passes import Head, append_argmax, lower
 from hwqnn.reference import Executor
 from hwqnn.software import import_for, is_onnx
@@ -35,7 +35,7 @@ STAGES = ("import", "lower", "fold", "emit", "reference", "cosim", "synth", "rep
 _COSIM_BUDGET = 1e11
 """LUTs times cycles that the cosimulation takes on by default: about a quarter of a minute."""
 _PAUSED_IMAGES = 64
-"""Images that go through once more while source and sink pause at random."""
+"""The most images that go through once more while source and sink pause at random."""
 
 
 class Progress(Protocol):
@@ -76,6 +76,7 @@ class Options:
     netlist: bool = False
     trace: bool = False
     head: Head = Head.LABEL
+    top: int = 1
     port: Port = Port.RAW
     output: Path | None = None
     seed: int = 0
@@ -134,15 +135,18 @@ def _stages(options: Options, board: Board, directory: Path, clock: _Clock) -> r
     with clock.stage("import"):
         name, model, data = _load(options)
         imported, run = import_for(name, model, data)
-        classes = imported.edges[imported.output].channels
+        edge = imported.edges[imported.output]
+        classes = edge.channels
+        if (pixels := tuple(size for size in edge.shape[:-1] if size > 1)) != data.y.shape[1:]:
+            raise InputError(f"'{name}' tells a class for {_each(pixels)}, but data '{data.name}' has a label for {_each(data.y.shape[1:])}")
         if data.y.max() >= classes:
             raise InputError(f"data '{data.name}' has a label {data.y.max()}, but '{name}' tells only {classes} classes apart (0 to {classes - 1})")
         clock.summary = f"{name}, {len(data):,} images of {data.name}"
     with clock.stage("lower"):
-        graph = lower(imported, options.head)
+        graph = lower(imported, options.head, options.top)
         files.save(graph, directory / "graph.json")
         (directory / "graph.txt").write_text(f"{graph}\n")
-        clock.summary = f"{sum(isinstance(op, MatMul) for op in graph.ops)} matrices, {multiply_accumulates(graph):,} multiply-accumulates"
+        clock.summary = f"{sum(isinstance(op, MatMul | Conv) for op in graph.ops)} matrices, {multiply_accumulates(graph):,} multiply-accumulates"
     with clock.stage("fold"):
         pins = fold.read_pins(options.fold, graph) if options.fold else fold.NO_PINS
         acc = fold_onto(
@@ -172,7 +176,7 @@ def _stages(options: Options, board: Board, directory: Path, clock: _Clock) -> r
     with clock.stage("cosim"):
         count = min(len(raw), options.images or max(1, int(_COSIM_BUDGET / acc.design.estimate.lut / acc.timing.interval)))
         simulation = acc.simulate(raw[:count], emitted=emitted, jobs=jobs, progress=lambda done: clock.progress.note(f"{done:,} of {count:,} images"))
-        paused = acc.simulate(raw[:_PAUSED_IMAGES], emitted=emitted, jobs=jobs, pause_seed=1)
+        paused = acc.simulate(raw[: max(2, min(_PAUSED_IMAGES, count // 4))], emitted=emitted, jobs=jobs, pause_seed=1)
         if options.trace:
             _trace(acc, emitted, simulation, raw, directory / "trace.fst", jobs)
         rtl = _labels(acc, simulation.outputs)
@@ -243,13 +247,17 @@ def _netlist(acc: Accelerator, emitted: Emitted, raw: np.ndarray, directory: Pat
         raise CheckError(f"the synthesized netlist fails: {error}") from error
 
 
+def _each(shape: tuple[int, ...]) -> str:
+    return f"each of {' x '.join(map(str, shape))} pixels" if shape else "each image"
+
+
 def _labels(acc: Accelerator, outputs: np.ndarray) -> np.ndarray:
-    """Labels from what the accelerator gives; exact also when that is scores."""
-    if outputs.ndim == 1:
-        return outputs
-    edge = acc.graph.edges[acc.graph.output]
+    """The best label of each image or pixel from what the accelerator gives; exact also when that is scores."""
+    edge, head = acc.graph.edges[acc.graph.output], acc.graph.op(acc.graph.output)
+    if isinstance(head, ArgMax):
+        return outputs[:, 0] if head.k > 1 else outputs
     scores = Graph("scores", (Input(name="scores_in", inputs=(), type=edge.type, shape=edge.shape),), "scores_in", acc.graph.meaning)
-    return Executor(append_argmax(scores), threads=1).run(outputs)[:, 0]
+    return layout.to_user(Executor(append_argmax(scores), threads=1).run(layout.to_hardware(outputs, edge.shape)))
 
 
 def _trace(acc: Accelerator, emitted: Emitted, simulation: Simulation, raw: np.ndarray, path: Path, jobs: int) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hwqnn.data import mnist
+from hwqnn.data.mnist import MNIST
 from hwqnn.errors import HwqnnError
 from hwqnn.paths import cache_dir
 from hwqnn.tools import cxx_compiler, verilator_binary, verilator_environment
@@ -147,7 +147,7 @@ def _npm() -> str:
 
 def _mnist() -> str:
     try:
-        folder = mnist.full("test")
+        folder = MNIST.full("test")
     except OSError as error:
         raise ProblemError(f"the cache cannot be read ({error})", "see the cache folder") from error
     if folder is None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hwqnn import layout
 from hwqnn.data import Dataset
 from hwqnn.errors import InputError
 from hwqnn.ir import Graph, Type, UInt, smallest
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 Labels = Callable[[bool], np.ndarray | None]
 """Runs the model on all of the data, in float64 if True, else in the model's own precision: int64 (N,), a tie goes to the lowest index.
 None when what runs it is not installed."""
+
+
+_BATCH = 500
 
 
 def import_for(name: str, model: torch.nn.Module | Path, data: Dataset) -> tuple[Graph, Labels]:
@@ -43,7 +48,7 @@ def _from_onnx(name: str, path: Path, data: Dataset) -> tuple[Graph, Labels]:
     from hwqnn.frontend.qonnx import OnnxFile, execute, import_qonnx
 
     graph = import_qonnx(path, name=name, input_type=_input_type(data), input_scale=data.scale)
-    features = graph.edges[graph.input.name].channels
+    features = math.prod(graph.input.shape)
     if features != math.prod(data.x.shape[1:]):
         raise InputError(f"{path} takes {features} values, but a sample of data '{data.name}' has shape {data.x.shape[1:]}")
 
@@ -54,48 +59,69 @@ def _from_onnx(name: str, path: Path, data: Dataset) -> tuple[Graph, Labels]:
 
 
 def _from_torch(name: str, model: torch.nn.Module, data: Dataset) -> tuple[Graph, Labels]:
-    """The shape that the model takes is tried: the data's own, with a channel axis, or flat."""
+    """The layout that the model takes is tried: the data's own, with a channel axis, channels first, or flat."""
     import torch
 
     from hwqnn.frontend import import_brevitas
 
-    sample = torch.from_numpy(_part(data, 0, 1).real())
-    shapes = [tuple(sample.shape), *([(1, 1, *sample.shape[1:])] if sample.ndim == 3 else []), (1, sample[0].numel())]
+    sample = _part(data, 0, 1).real()
     failure: InputError | None = None
-    for shape in dict.fromkeys(shapes):
+    tried: set[tuple[int, ...]] = set()
+    for arrange in _ARRANGEMENTS:
+        x = arrange(sample)
+        if x is None or x.shape in tried:
+            continue
+        tried.add(x.shape)
         try:
-            graph = import_brevitas(model, sample.reshape(shape), name=name, input_type=_input_type(data), input_scale=data.scale)
+            graph = import_brevitas(model, torch.from_numpy(x), name=name, input_type=_input_type(data), input_scale=data.scale)
         except InputError as error:
             if error.__class__ is not InputError:
                 raise
             failure = failure or error
         else:
-            return graph, partial(_run_torch, model, data, shape)
+            return graph, partial(_run_torch, model, data, arrange)
     assert failure is not None
     raise failure
+
+
+_Arrange = Callable[[np.ndarray], np.ndarray | None]
+_ARRANGEMENTS: tuple[_Arrange, ...] = (
+    lambda x: x,
+    lambda x: x[:, None] if x.ndim == 3 else None,
+    lambda x: np.ascontiguousarray(np.moveaxis(x, -1, 1)) if x.ndim == 4 else None,
+    lambda x: x.reshape(len(x), -1),
+)
+"""What the model may take a batch (N, ...) as; None where that makes no sense of it."""
 
 
 def _part(data: Dataset, start: int, stop: int) -> Dataset:
     return replace(data, x=data.x[start:stop], y=data.y[start:stop])
 
 
-def _run_torch(model: torch.nn.Module, data: Dataset, shape: tuple[int, ...], double: bool) -> np.ndarray:
-    """Labels, on samples of shape (1, ...)."""
+def _run_torch(model: torch.nn.Module, data: Dataset, arrange: _Arrange, double: bool) -> np.ndarray:
+    """Labels (N,), or of every pixel (N, H, W)."""
     import torch
 
     if double:
         model = copy.deepcopy(model).double()
     labels = []
     dtype = next((t.dtype for t in (*model.parameters(), *model.buffers()) if t.is_floating_point()), torch.float32)
+    with one_thread(), torch.no_grad():
+        for start in range(0, len(data), _BATCH):
+            x = torch.from_numpy(arrange(_part(data, start, start + _BATCH).real())).to(dtype)
+            out = model(x)
+            labels.append(layout.compact(getattr(out, "value", out).numpy().argmax(axis=1)))
+    return np.concatenate(labels)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch on the calling thread alone: with more, small layers on a busy machine take up to 60 times as long."""
+    import torch
+
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # with more, small layers on a busy machine take up to 60 times as long
+    torch.set_num_threads(1)
     try:
-        with torch.no_grad():
-            for start in range(0, len(data), 1000):
-                x = torch.from_numpy(_part(data, start, start + 1000).real()).to(dtype)
-                out = model(x.reshape(-1, *shape[1:]))
-                values = getattr(out, "value", out)
-                labels.append(values.reshape(len(x), -1).numpy().argmax(axis=1))
+        yield
     finally:
         torch.set_num_threads(threads)
-    return np.concatenate(labels)

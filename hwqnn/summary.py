@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from hwqnn.accelerator import Accelerator, Simulation
 from hwqnn.data import Dataset
 from hwqnn.dataflow.mvu import Mvu
 from hwqnn.emit import Emitted
-from hwqnn.ir import Bipolar, Graph, MatMul
+from hwqnn.ir import Bipolar, Conv, Graph, MatMul
 
 _DISAGREEMENT_LIMIT = 0.001
 """The share of images on which the reference's label may differ from float64's, which rounds too, if rarely; more means that the import is wrong."""
@@ -26,8 +27,8 @@ class Outcome:
     """What the stages of a build found.
 
     Attributes:
-        software, reference: labels of every image, int64; no software when what runs it is not installed. rtl: of the first images, as
-            many as were simulated.
+        software, reference: labels of every image, int64 (N,), or of every pixel (N, H, W); no software when what runs it is not
+            installed. rtl: of the first images, as many as were simulated.
         doubled: the software's labels in float64, when float32 disagrees with the reference anywhere; else None.
         paused: some images once more, while the source and the sink pause at random.
         cells: yosys' cells by node; None when synthesis was skipped.
@@ -57,15 +58,21 @@ class Outcome:
 
     @property
     def disagreements(self) -> int | None:
-        return None if self.software is None else int((self.software != self.reference).sum())
+        """Images on which software and reference give another label (of any pixel)."""
+        return None if self.software is None else differing(self.software, self.reference)
+
+
+def differing(a: np.ndarray, b: np.ndarray) -> int:
+    """Images whose labels differ anywhere."""
+    return int((a != b).reshape(len(a), -1).any(axis=1).sum())
 
 
 def multiply_accumulates(graph: Graph, binary: bool = False) -> int:
     """Multiply-accumulates of one frame; of the fully binary matrices only, if asked."""
-    matrices = [op for op in graph.ops if isinstance(op, MatMul)]
+    matrices = [op for op in graph.ops if isinstance(op, MatMul | Conv)]
     if binary:
         matrices = [op for op in matrices if isinstance(op.weight_type, Bipolar) and isinstance(graph.edges[op.inputs[0]].type, Bipolar)]
-    return sum(op.weight.size for op in matrices)
+    return sum(op.weight.size * math.prod(graph.edges[op.name].shape[:-1]) for op in matrices)
 
 
 def summarize(
@@ -75,7 +82,7 @@ def summarize(
     acc, data, software, reference, rtl = outcome.acc, outcome.data, outcome.software, outcome.reference, outcome.rtl
     classes = int(max(labels.max() for labels in (reference, software, data.y) if labels is not None)) + 1
     confusion = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(confusion, (data.y, reference), 1)
+    np.add.at(confusion, (data.y.ravel(), reference.ravel()), 1)
     resources, count = _resources(acc, outcome.cells), len(rtl)
     return report.Report(
         model=acc.graph.name,
@@ -158,7 +165,7 @@ def _faithful(outcome: Outcome) -> report.Check:
         return report.Check("The model was imported", True, "but not compared with other software: that takes the package qonnx (pip install qonnx)")
     detail = f"software and reference disagree on the label of {differ:,} of {images:,} images"
     if outcome.doubled is not None:
-        differ = int((outcome.doubled != outcome.reference).sum())
+        differ = differing(outcome.doubled, outcome.reference)
         detail += f"; in float64 on {differ:,}" + (": float32 rounds ties apart" if differ <= _DISAGREEMENT_LIMIT * images else "")
     return report.Check("The model was imported faithfully", differ <= _DISAGREEMENT_LIMIT * images, detail)
 
@@ -210,11 +217,23 @@ def _layers(acc: Accelerator, cells: dict[str, synth.Cells] | None) -> tuple[rep
     return tuple(rows)
 
 
+def _pictures(x: np.ndarray) -> np.ndarray | None:
+    """Bytes (N, H, W) or (N, H, W, 3), or None where the data are no images."""
+    if x.dtype != np.uint8 or x.ndim not in (3, 4):
+        return None
+    if x.ndim == 4 and x.shape[1] in (1, 3):
+        x = np.moveaxis(x, 1, -1)
+    x = x[..., 0] if x.ndim == 4 and x.shape[-1] == 1 else x
+    return x if x.ndim == 3 or x.shape[-1] == 3 else None
+
+
 def _samples(data: Dataset, software: np.ndarray | None, reference: np.ndarray, rtl: np.ndarray) -> tuple[report.Sample, ...]:
-    """Images for people to look at: the first of each label, then some that the network gets wrong."""
+    """Images for people to look at: the first of each label, then some that the network gets wrong. None for labels of pixels."""
+    if data.y.ndim > 1:
+        return ()
     first = [int(np.flatnonzero(data.y == label)[0]) for label in np.unique(data.y)[:_SAMPLES]]
     wrong = [int(i) for i in np.flatnonzero(reference[: len(rtl)] != data.y[: len(rtl)])[: max(2, _SAMPLES - len(first))]]
-    picture = data.x.dtype == np.uint8 and (data.x.ndim == 3 or (data.x.ndim == 4 and data.x.shape[-1] == 3))
+    pictures = _pictures(data.x)
     return tuple(
         report.Sample(
             index=i,
@@ -222,7 +241,7 @@ def _samples(data: Dataset, software: np.ndarray | None, reference: np.ndarray, 
             software=None if software is None else int(software[i]),
             reference=int(reference[i]),
             rtl=int(rtl[i]) if i < len(rtl) else None,
-            image=data.x[i] if picture else None,
+            image=None if pictures is None else pictures[i],
         )
         for i in dict.fromkeys(first + wrong)
     )

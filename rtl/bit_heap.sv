@@ -63,7 +63,9 @@ module bit_heap #(
           + sevens(HEIGHTS, c + 1) + threes(HEIGHTS, c + 1);
       for (genvar k = 0; k < SEVENS; k++) begin : gen_seven
         localparam int unsigned TAKEN = HEIGHT - 7 * k < 7 ? HEIGHT - 7 * k : 7;
+        /* verilator lint_off UNUSEDSIGNAL */  // carries out of the last column
         logic [2:0] count;
+        /* verilator lint_on UNUSEDSIGNAL */
         counter_7_3 i_counter (.bits_i(7'(bits_i[FROM+7*k+:TAKEN])), .count_o(count));
         assign next[TO_0+k] = count[0];
         if (c + 1 < COLUMNS) begin : gen_carry
@@ -74,7 +76,9 @@ module bit_heap #(
         end
       end
       if (THREES > 0) begin : gen_three
+        /* verilator lint_off UNUSEDSIGNAL */
         logic [1:0] count;
+        /* verilator lint_on UNUSEDSIGNAL */
         full_adder i_adder (.bits_i(bits_i[FROM+7*SEVENS+:3]), .count_o(count));
         assign next[TO_0+SEVENS] = count[0];
         if (c + 1 < COLUMNS) begin : gen_carry

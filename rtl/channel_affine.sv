@@ -2,7 +2,8 @@
 // The product and the sum have a register each.
 module channel_affine #(
   parameter int unsigned PE = 1,
-  parameter int unsigned FOLD = 1,       // beats per frame
+  parameter int unsigned FOLD = 1,       // beats per vector (all channels once)
+  parameter int unsigned VECTORS = 1,    // per frame
   parameter int unsigned WIDTH = 1,      // of a value
   parameter int unsigned SIGNED = 0,
   parameter int unsigned MUL_BITS = 1,   // of a factor, signed
@@ -26,7 +27,7 @@ module channel_affine #(
   localparam int unsigned FULL_BITS = WIDTH + 1 + MUL_BITS;
   localparam int unsigned PRODUCT_BITS = FULL_BITS < OUT_BITS ? FULL_BITS : OUT_BITS;
 
-  if (PE < 1 || FOLD < 1 || WIDTH < 1 || MUL_BITS < 1 || ADD_BITS < 1 || OUT_BITS < 1) begin : gen_bad_size
+  if (PE < 1 || FOLD < 1 || VECTORS < 1 || WIDTH < 1 || MUL_BITS < 1 || ADD_BITS < 1 || OUT_BITS < 1) begin : gen_bad_size
     $fatal(1, "channel_affine: sizes must be at least 1");
   end
 
@@ -40,7 +41,7 @@ module channel_affine #(
     else if (advance) summed_q <= step;
   end
 
-  step_control #(.DEPTH(2)) i_control (
+  step_control #(.DEPTH(2), .VECTORS(VECTORS)) i_control (
     .clk_i, .rst_ni, .need_i(1'b1), .give_i(1'b1), .last_i(last), .s_tvalid_i, .s_tready_o,
     .m_tvalid_o, .m_tlast_o, .m_tready_i, .advance_o(advance), .step_o(step)
   );
@@ -73,7 +74,7 @@ module channel_affine #(
   end
 
 `ifndef SYNTHESIS
-  stream_rules #(.WIDTH(PE * WIDTH), .BEATS(FOLD)) i_rules (
+  stream_rules #(.WIDTH(PE * WIDTH), .BEATS(FOLD * VECTORS)) i_rules (
     .clk_i, .rst_ni, .tdata_i(s_tdata_i), .tvalid_i(s_tvalid_i), .tlast_i(s_tlast_i), .tready_i(s_tready_o)
   );
 `endif

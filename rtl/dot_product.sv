@@ -60,7 +60,9 @@ module dot_product #(
           assign w[s] = w_i[s*W_BITS+j];
         end
         for (genvar t = 0; t < TRIPLES; t++) begin : gen_triple
+          /* verilator lint_off UNUSEDSIGNAL */  // a carry out of the last column
           logic [1:0] count;
+          /* verilator lint_on UNUSEDSIGNAL */
           product_counter_3_2 #(.AGREE(W_KIND == 0), .INVERT_A(INVERT_A), .INVERT(INVERT)) i_counter (
             .a_i(x[3*t+:3]), .b_i(w[3*t+:3]), .count_o(count)
           );

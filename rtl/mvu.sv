@@ -1,26 +1,34 @@
-// Matrix-vector unit: PE output channels of SIMD inputs a step. A frame is NF * SF steps: for each of the NF groups of outputs, once through the input
+// Matrix-vector unit: PE output channels of SIMD inputs a step. A vector takes NF * SF steps: for each of the NF groups of outputs, once through the
 // vector in SF pieces. The first pass takes the pieces from the stream and keeps them for the later ones. Three registers in a row (weights beside the
-// input, dot product, accumulator), then the threshold search when LEVELS > 1. With LEVELS = 1 the initial value of the accumulator carries the negated
-// threshold, so the output bit is its sign and costs nothing.
+// input, products, accumulator), then the threshold search when LEVELS > 1. A convolution is a vector per output pixel and group; its GROUPS matrices
+// take turns, and the accumulator starts from what the pixel's position says, where some of the window lies outside the map (CLASSES kinds of positions).
 module mvu #(
   parameter int unsigned PE = 1,
   parameter int unsigned SIMD = 1,
-  parameter int unsigned NF = 1,        // output channels / PE
-  parameter int unsigned SF = 1,        // inputs / SIMD
+  parameter int unsigned NF = 1,        // outputs of a vector / PE
+  parameter int unsigned SF = 1,        // inputs of a vector / SIMD
+  parameter int unsigned GROUPS = 1,
+  parameter int unsigned VECTORS = 1,   // a frame: pixels * GROUPS
+  parameter int unsigned CLASSES = 1,
+  parameter int unsigned COLUMNS = 1,   // pixels a row, when CLASSES > 1
   parameter int unsigned X_BITS = 1,
   parameter int unsigned X_KIND = 0,    // 0 bipolar, 1 unsigned, 2 signed
   parameter int unsigned W_BITS = 1,
   parameter int unsigned W_KIND = 0,
   parameter int unsigned ACC_BITS = 2,  // signed, holds every final sum
+  parameter bit DOUBLE = 1'b0,          // see mac
+  parameter bit DSP = 1'b0,
   parameter int unsigned LEVELS = 1,    // thresholds per output; 0: the output is the sum itself
   parameter int unsigned T_BITS = 2,    // of a threshold, when LEVELS > 1
   parameter int BASE = 0,
   parameter int STEP = 1,
   parameter int unsigned OUT_BITS = 1,
   parameter bit W_BRAM = 1'b0,          // weights in block RAM instead of LUTs
-  parameter WEIGHT_FILE = "",           // NF * SF words; element (p, s) at bit (p * SIMD + s) * W_BITS
-  parameter INIT_FILE = "",             // NF words; lane p at bit p * ACC_BITS; takes away what dot_product adds
-  parameter THRESHOLD_FILE = ""         // NF words; see threshold_search
+  parameter WEIGHT_FILE = "",           // GROUPS * NF * SF words; element (p, s) at bit (p * SIMD + s) * W_BITS
+  parameter INIT_FILE = "",             // CLASSES * GROUPS * NF words; lane p at bit p * ACC_BITS; takes away what mac adds
+  parameter THRESHOLD_FILE = "",        // GROUPS * NF words; see threshold_search
+  parameter ROW_FILE = "",              // when CLASSES > 1: the first word of INIT_FILE for a row's and a column's class,
+  parameter COLUMN_FILE = ""            // to be added, see position_base
 ) (
   input  logic                   clk_i,
   input  logic                   rst_ni,
@@ -34,26 +42,21 @@ module mvu #(
   input  logic                   m_tready_i
 );
   localparam bit BINARY = X_KIND == 0 && W_KIND == 0;
+  localparam int unsigned SETS = GROUPS * NF;
+  localparam int unsigned INITS = CLASSES * SETS;
   localparam int unsigned SF_BITS = SF > 1 ? $clog2(SF) : 1;
   localparam int unsigned NF_BITS = NF > 1 ? $clog2(NF) : 1;
-  localparam int unsigned STAGES = LEVELS > 1 ? $clog2(LEVELS + 1) : 0;
-  // The greatest sum of a step, see dot_product; unsigned.
-  localparam int unsigned X_MAX = X_KIND == 0 ? 2 : (1 << X_BITS) - 1;
-  localparam int unsigned W_MAX = W_KIND == 0 ? 1 : (1 << W_BITS) - 1;
-  localparam int unsigned FULL_DOT_BITS = $clog2(SIMD * (BINARY ? 1 : X_MAX * W_MAX) + 1);
-  localparam int unsigned DOT_BITS = FULL_DOT_BITS < ACC_BITS ? FULL_DOT_BITS : ACC_BITS;
+  localparam int unsigned SET_BITS = SETS > 1 ? $clog2(SETS) : 1;
+  localparam int unsigned INIT_BITS = INITS > 1 ? $clog2(INITS) : 1;
 
-  if (PE < 1 || SIMD < 1 || NF < 1 || SF < 1 || X_BITS < 1 || W_BITS < 1 || ACC_BITS < 1) begin : gen_bad_size
+  if (PE < 1 || SIMD < 1 || NF < 1 || SF < 1 || GROUPS < 1 || CLASSES < 1 || COLUMNS < 1 || X_BITS < 1 || W_BITS < 1 || ACC_BITS < 1) begin : gen_bad_size
     $fatal(1, "mvu: sizes must be at least 1");
   end
-  if (X_KIND > 2 || W_KIND > 2 || (X_KIND == 0 && X_BITS != 1) || (W_KIND == 0 && W_BITS != 1)) begin : gen_bad_kind
-    $fatal(1, "mvu: a kind is 0 (bipolar, of 1 bit), 1 (unsigned) or 2 (signed)");
+  if (VECTORS < 1 || VECTORS % (GROUPS * COLUMNS) != 0) begin : gen_bad_vectors
+    $fatal(1, "mvu: VECTORS must be a positive multiple of GROUPS * COLUMNS");
   end
-  if (LEVELS == 0 && OUT_BITS != (BINARY ? ACC_BITS + 1 : ACC_BITS)) begin : gen_bad_out_bits
-    $fatal(1, "mvu: with LEVELS = 0, OUT_BITS must be ACC_BITS, plus 1 when both kinds are bipolar");
-  end
-  if (LEVELS > 1 && T_BITS < ACC_BITS) begin : gen_bad_t_bits
-    $fatal(1, "mvu: T_BITS must be at least ACC_BITS");
+  if (LEVELS == 0 && OUT_BITS != (BINARY && !DOUBLE ? ACC_BITS + 1 : ACC_BITS)) begin : gen_bad_out_bits
+    $fatal(1, "mvu: with LEVELS = 0, OUT_BITS must be ACC_BITS, plus 1 when both kinds are bipolar and not doubled");
   end
 
   // The steps.
@@ -74,7 +77,20 @@ module mvu #(
     end
   end
 
-  step_control #(.DEPTH(2 + STAGES)) i_control (
+  // Which outputs of the whole matrix this pass computes.
+  logic [SET_BITS-1:0] set;
+  if (GROUPS > 1) begin : gen_groups
+    logic [SET_BITS-1:0] set_q;
+    always_ff @(posedge clk_i) begin
+      if (!rst_ni) set_q <= '0;
+      else if (step && last_piece) set_q <= set_q == SET_BITS'(SETS - 1) ? '0 : set_q + SET_BITS'(1);
+    end
+    assign set = set_q;
+  end else begin : gen_one_group
+    assign set = nf_q;
+  end
+
+  step_control #(.DEPTH(LEVELS > 1 ? 2 + $clog2(LEVELS + 1) : 2), .VECTORS(VECTORS)) i_control (
     .clk_i, .rst_ni, .need_i(first_pass), .give_i(last_piece), .last_i(last_pass), .s_tvalid_i, .s_tready_o,
     .m_tvalid_o, .m_tlast_o, .m_tready_i, .advance_o(advance), .step_o(step)
   );
@@ -97,92 +113,55 @@ module mvu #(
   end
 
   logic [PE*SIMD*W_BITS-1:0] weights;
-  cyclic_rom #(.WIDTH(PE * SIMD * W_BITS), .DEPTH(NF * SF), .BLOCK_RAM(W_BRAM), .FILE(WEIGHT_FILE)) i_weights (
+  cyclic_rom #(.WIDTH(PE * SIMD * W_BITS), .DEPTH(SETS * SF), .BLOCK_RAM(W_BRAM), .FILE(WEIGHT_FILE)) i_weights (
     .clk_i, .rst_ni, .next_i(step), .word_o(weights)
   );
 
-  // What the accumulator's stage knows of the step whose dot product it adds.
+  logic [INIT_BITS-1:0] init_address;
+  if (CLASSES > 1) begin : gen_classes
+    logic [INIT_BITS-1:0] base;
+    position_base #(
+      .ROWS(VECTORS / GROUPS / COLUMNS), .COLUMNS(COLUMNS), .BITS(INIT_BITS), .ROW_FILE(ROW_FILE), .COLUMN_FILE(COLUMN_FILE)
+    ) i_position (.clk_i, .rst_ni, .next_i(step && last_piece && set == SET_BITS'(SETS - 1)), .base_o(base));
+    assign init_address = base + INIT_BITS'(set);
+  end else begin : gen_one_class
+    assign init_address = set;
+  end
+
+  // What the accumulator's stage knows of the step whose products it adds.
   logic stepped_q, first_piece_q;
-  /* verilator lint_off UNUSEDSIGNAL */  // a single pass needs no choosing
-  logic [NF_BITS-1:0] dot_nf_q;
-  /* verilator lint_on UNUSEDSIGNAL */
+  logic [INIT_BITS-1:0] init_address_q;
+  logic [SET_BITS-1:0] product_set_q, sum_set_q;
   always_ff @(posedge clk_i) begin
     if (!rst_ni) stepped_q <= 1'b0;
     else if (advance) stepped_q <= step;
     if (advance) begin
-      first_piece_q <= first_piece;
-      dot_nf_q      <= nf_q;
+      first_piece_q  <= first_piece;
+      init_address_q <= init_address;
+      product_set_q  <= set;
+      sum_set_q      <= product_set_q;
     end
   end
 
-`ifdef YOSYS
-  (* logic_block = 1 *)
-`else
-  (* rom_style = "distributed" *)
-`endif
-  logic [PE*ACC_BITS-1:0] inits[NF];
-  initial $readmemh(INIT_FILE, inits);
-  logic [PE-1:0][ACC_BITS-1:0] init;
-  if (NF > 1) begin : gen_inits
-    assign init = inits[dot_nf_q];
-  end else begin : gen_one_init
-    assign init = inits[0];
-  end
+  logic [PE-1:0][ACC_BITS-1:0] init, acc;
+  lookup #(.WIDTH(PE * ACC_BITS), .DEPTH(INITS), .FILE(INIT_FILE)) i_inits (.addr_i(init_address_q), .word_o(init));
 
-  logic [PE-1:0][ACC_BITS-1:0] acc_q;
   for (genvar p = 0; p < PE; p++) begin : gen_pe
-    logic [DOT_BITS-1:0] dot_d, dot_q;
-    if (BINARY) begin : gen_binary
-      logic [$clog2(SIMD+1)-1:0] count;
-      xnor_popcount #(.SIZE(SIMD)) i_count (.a_i(x), .b_i(weights[p*SIMD+:SIMD]), .count_o(count));
-      assign dot_d = DOT_BITS'(count);
-    end else begin : gen_integer
-      dot_product #(
-        .SIMD(SIMD), .X_BITS(X_BITS), .X_KIND(X_KIND), .W_BITS(W_BITS), .W_KIND(W_KIND), .SUM_BITS(DOT_BITS)
-      ) i_dot (.x_i(x), .w_i(weights[p*SIMD*W_BITS+:SIMD*W_BITS]), .sum_o(dot_d));
-    end
-
-    // One LUT a bit: multiplexer and adder share it, because the other operand is a register.
-    logic [ACC_BITS-1:0] start;
-    assign start = first_piece_q ? init[p] : acc_q[p];
-    always_ff @(posedge clk_i) begin
-      if (advance) dot_q <= dot_d;
-      if (advance && stepped_q) acc_q[p] <= ACC_BITS'(dot_q) + start;
-    end
-  end
-
-  if (LEVELS == 0) begin : gen_sum
-    for (genvar p = 0; p < PE; p++) begin : gen_lane
-      if (BINARY) begin : gen_bipolar  // matches minus mismatches: twice the matches, minus an odd or even SIMD * SF
-        assign m_tdata_o[p*OUT_BITS+:OUT_BITS] = {acc_q[p], 1'(SIMD * SF % 2)};
-      end else begin : gen_plain
-        assign m_tdata_o[p*OUT_BITS+:OUT_BITS] = acc_q[p];
-      end
-    end
-  end else if (LEVELS == 1) begin : gen_sign
-    for (genvar p = 0; p < PE; p++) begin : gen_lane
-      level_code #(.N_BITS(1), .BASE(BASE), .STEP(STEP), .OUT_BITS(OUT_BITS)) i_code (
-        .n_i(!acc_q[p][ACC_BITS-1]), .code_o(m_tdata_o[p*OUT_BITS+:OUT_BITS])
-      );
-    end
-  end else begin : gen_search
-    logic [PE*T_BITS-1:0] value;
-    logic [PE*STAGES-1:0] n;
-    logic [NF_BITS-1:0] acc_nf_q;
-    always_ff @(posedge clk_i) if (advance) acc_nf_q <= dot_nf_q;
-    threshold_search #(.PE(PE), .LEVELS(LEVELS), .T_BITS(T_BITS), .ROWS(NF), .FILE(THRESHOLD_FILE)) i_search (
-      .clk_i, .advance_i(advance), .x_i(value), .row_i(acc_nf_q), .n_o(n)
+    mac #(
+      .SIMD(SIMD), .X_BITS(X_BITS), .X_KIND(X_KIND), .W_BITS(W_BITS), .W_KIND(W_KIND), .ACC_BITS(ACC_BITS), .DOUBLE(DOUBLE), .DSP(DSP)
+    ) i_mac (
+      .clk_i, .advance_i(advance), .add_i(advance && stepped_q), .first_i(first_piece_q),
+      .x_i(x), .w_i(weights[p*SIMD*W_BITS+:SIMD*W_BITS]), .init_i(init[p]), .acc_o(acc[p])
     );
-    for (genvar p = 0; p < PE; p++) begin : gen_lane
-      assign value[p*T_BITS+:T_BITS] = T_BITS'($signed(acc_q[p]));
-      level_code #(.N_BITS(STAGES), .BASE(BASE), .STEP(STEP), .OUT_BITS(OUT_BITS)) i_code (
-        .n_i(n[p*STAGES+:STAGES]), .code_o(m_tdata_o[p*OUT_BITS+:OUT_BITS])
-      );
-    end
   end
+
+  activation #(
+    .PE(PE), .ROWS(SETS), .ACC_BITS(ACC_BITS), .ODD(SIMD * SF % 2 == 1), .LEVELS(LEVELS), .T_BITS(T_BITS), .BASE(BASE), .STEP(STEP),
+    .OUT_BITS(OUT_BITS), .THRESHOLD_FILE(THRESHOLD_FILE)
+  ) i_activation (.clk_i, .advance_i(advance), .row_i(sum_set_q), .acc_i(acc), .data_o(m_tdata_o));
 
 `ifndef SYNTHESIS
-  stream_rules #(.WIDTH(SIMD * X_BITS), .BEATS(SF)) i_rules (
+  stream_rules #(.WIDTH(SIMD * X_BITS), .BEATS(SF * VECTORS)) i_rules (
     .clk_i, .rst_ni, .tdata_i(s_tdata_i), .tvalid_i(s_tvalid_i), .tlast_i(s_tlast_i), .tready_i(s_tready_o)
   );
 `endif

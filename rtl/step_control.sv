@@ -1,13 +1,15 @@
 // The rule that every block with a pipeline keeps (docs/architecture.md, "Blocks are step machines"): the whole pipeline advances or nothing does,
 // a step waits for an input beat only if it needs one (and then takes it), and DEPTH advancing cycles after a step that gives, its output beat is valid.
+// A frame is VECTORS times the same steps; m_tlast_o comes with the last beat of the last vector.
 module step_control #(
-  parameter int unsigned DEPTH = 1
+  parameter int unsigned DEPTH = 1,
+  parameter int unsigned VECTORS = 1
 ) (
   input  logic clk_i,
   input  logic rst_ni,
   input  logic need_i,      // the step to come takes an input beat
   input  logic give_i,      // the step to come yields an output beat
-  input  logic last_i,      // ... which is the frame's last
+  input  logic last_i,      // ... which is the vector's last
   input  logic s_tvalid_i,
   output logic s_tready_o,
   output logic m_tvalid_o,
@@ -19,6 +21,22 @@ module step_control #(
   if (DEPTH < 1) begin : gen_bad_depth
     $fatal(1, "step_control: DEPTH must be at least 1");
   end
+  if (VECTORS < 1) begin : gen_bad_vectors
+    $fatal(1, "step_control: VECTORS must be at least 1");
+  end
+
+  logic last_vector;
+  if (VECTORS > 1) begin : gen_vectors
+    localparam int unsigned VECTOR_BITS = $clog2(VECTORS);
+    logic [VECTOR_BITS-1:0] vector_q;
+    assign last_vector = vector_q == VECTOR_BITS'(VECTORS - 1);
+    always_ff @(posedge clk_i) begin
+      if (!rst_ni) vector_q <= '0;
+      else if (step_o && give_i && last_i) vector_q <= last_vector ? '0 : vector_q + VECTOR_BITS'(1);
+    end
+  end else begin : gen_one_vector
+    assign last_vector = 1'b1;
+  end
 
   logic [DEPTH:0] valid, last;  // [0] is the step to come, [DEPTH] the output
   logic [DEPTH-1:0] valid_q, last_q;
@@ -28,7 +46,7 @@ module step_control #(
   assign s_tready_o = advance_o && need_i;
 
   assign valid = {valid_q, step_o && give_i};
-  assign last  = {last_q, last_i};
+  assign last  = {last_q, last_i && last_vector};
   always_ff @(posedge clk_i) begin
     if (!rst_ni) valid_q <= '0;
     else if (advance_o) valid_q <= valid[DEPTH-1:0];

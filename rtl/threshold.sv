@@ -2,7 +2,8 @@
 // set, then coded as the low OUT_BITS of BASE + STEP * n. Channel step * PE + p is lane p; with ROWS = 1 all steps share a row of thresholds.
 module threshold #(
   parameter int unsigned PE = 1,
-  parameter int unsigned FOLD = 1,      // beats per frame
+  parameter int unsigned FOLD = 1,      // beats per vector (all channels once)
+  parameter int unsigned VECTORS = 1,   // per frame
   parameter int unsigned WIDTH = 1,     // of a value
   parameter int unsigned SIGNED = 0,
   parameter int unsigned LEVELS = 1,
@@ -30,8 +31,8 @@ module threshold #(
   localparam int unsigned STEP_BITS = FOLD > 1 ? $clog2(FOLD) : 1;
   localparam int unsigned ROW_BITS = ROWS > 1 ? $clog2(ROWS) : 1;
 
-  if (PE < 1 || FOLD < 1 || WIDTH < 1 || LEVELS < 1 || OUT_BITS < 1) begin : gen_bad_size
-    $fatal(1, "threshold: PE, FOLD, WIDTH, LEVELS and OUT_BITS must be at least 1");
+  if (PE < 1 || FOLD < 1 || VECTORS < 1 || WIDTH < 1 || LEVELS < 1 || OUT_BITS < 1) begin : gen_bad_size
+    $fatal(1, "threshold: PE, FOLD, VECTORS, WIDTH, LEVELS and OUT_BITS must be at least 1");
   end
   if (T_BITS < WIDTH + (SIGNED != 0 ? 0 : 1)) begin : gen_bad_t_bits
     $fatal(1, "threshold: T_BITS must hold every value of the input as a signed number");
@@ -49,7 +50,7 @@ module threshold #(
     else if (step) step_q <= last ? '0 : step_q + STEP_BITS'(1);
   end
 
-  step_control #(.DEPTH(STAGES)) i_control (
+  step_control #(.DEPTH(STAGES), .VECTORS(VECTORS)) i_control (
     .clk_i, .rst_ni, .need_i(1'b1), .give_i(1'b1), .last_i(last), .s_tvalid_i, .s_tready_o,
     .m_tvalid_o, .m_tlast_o, .m_tready_i, .advance_o(advance), .step_o(step)
   );
@@ -91,7 +92,7 @@ module threshold #(
   end
 
 `ifndef SYNTHESIS
-  stream_rules #(.WIDTH(PE * WIDTH), .BEATS(FOLD)) i_rules (
+  stream_rules #(.WIDTH(PE * WIDTH), .BEATS(FOLD * VECTORS)) i_rules (
     .clk_i, .rst_ni, .tdata_i(s_tdata_i), .tvalid_i(s_tvalid_i), .tlast_i(s_tlast_i), .tready_i(s_tready_o)
   );
 `endif

@@ -91,5 +91,46 @@ class Queue:
         return cycles, [cycle + 1 for cycle in cycles]
 
 
+class Buffering:
+    """A block that stores its input and reads it in its own order, with the ports' counters as they are defined: `need` and `free` are by reader step
+    of a frame of `takes` beats, and the pipeline behind a step has `depth` > 0 stages."""
+
+    def __init__(self, takes: int, need: Sequence[int], free: Sequence[int], capacity: int, depth: int) -> None:
+        self.takes, self.need, self.free, self.capacity, self.depth = takes, need, free, capacity, depth
+        self.reset()
+
+    def reset(self) -> None:
+        self.written = self.made = 0
+        self.pipe = [False] * self.depth
+
+    def wires(self, s_valid: bool, m_ready: bool) -> tuple[bool, bool]:
+        frame, step = divmod(self.made, len(self.free))
+        return self.written - (frame * self.takes + self.free[step]) < self.capacity, self.pipe[-1]
+
+    def clock(self, s_valid: bool, m_ready: bool) -> None:
+        s_ready, m_valid = self.wires(s_valid, m_ready)
+        frame, step = divmod(self.made, len(self.need))
+        have = self.written >= frame * self.takes + self.need[step]
+        self.written += s_valid and s_ready
+        if not m_valid or m_ready:
+            self.made += have
+            self.pipe = [have, *self.pipe[:-1]]
+
+    def ideal(self, frames: int) -> tuple[list[int], list[int]]:
+        self.reset()
+        taken: list[int] = []
+        given: list[int] = []
+        cycle = 0
+        while len(given) < frames * len(self.need):
+            more = len(taken) < frames * self.takes
+            s_ready, m_valid = self.wires(more, True)
+            taken += [cycle] * (more and s_ready)
+            given += [cycle] * m_valid
+            self.clock(more, True)
+            cycle += 1
+        self.reset()
+        return taken, given
+
+
 def _where(marked: Sequence[bool], frames: int) -> list[int]:
     return [i for i in range(frames * len(marked)) if marked[i % len(marked)]]

@@ -13,18 +13,23 @@ from streams import pack, signed, unpack
 
 class ArgMax:
     def __init__(self, case: dict[str, Any]) -> None:
-        self.pe, self.fold, self.bits, self.signed = case["PE"], case["FOLD"], case["WIDTH"], case["SIGNED"]
-        self.machine = StepMachine(need=[True] * self.fold, give=[i == self.fold - 1 for i in range(self.fold)], depth=1)
+        self.case, self.pe, self.fold, self.bits, self.signed = case, case["PE"], case["FOLD"], case["WIDTH"], case["SIGNED"]
+        self.steps = self.fold * case["VECTORS"]
+        self.machine = StepMachine(need=[True] * self.steps, give=[i % self.fold == self.fold - 1 for i in range(self.steps)], depth=1)
 
     def frame(self, random: Random) -> list[int]:
-        """Few different values, so that ties for the maximum are common."""
+        """Few different values, so that ties are common."""
         palette = [random.getrandbits(self.bits) for _ in range(3)]
-        return [pack(random.choices(palette, k=self.pe), self.bits) for _ in range(self.fold)]
+        return [pack(random.choices(palette, k=self.pe), self.bits) for _ in range(self.steps)]
 
     def output(self, frame: list[int]) -> list[int]:
-        codes = [code for beat in frame for code in unpack(beat, self.bits, self.pe)]
+        return [self.label(frame[i : i + self.fold]) for i in range(0, self.steps, self.fold)]
+
+    def label(self, vector: list[int]) -> int:
+        codes = [code for beat in vector for code in unpack(beat, self.bits, self.pe)]
         values = [signed(code, self.bits) if self.signed else code for code in codes]
-        return [values.index(max(values))]
+        best = sorted(range(len(values)), key=lambda i: (-values[i], i))[: self.case["K"]]
+        return pack(best, self.case["OUT_BITS"])
 
 
 @cocotb.test()

@@ -14,18 +14,19 @@ from streams import pack, signed, unpack
 class ChannelAffine:
     def __init__(self, case: dict[str, Any]) -> None:
         self.case, self.pe, self.fold, self.bits = case, case["PE"], case["FOLD"], case["WIDTH"]
-        steps = [True] * self.fold
+        steps = [True] * (self.fold * case["VECTORS"])
         self.machine = StepMachine(need=steps, give=steps, depth=2)
 
     def frame(self, random: Random) -> list[int]:
         extremes = (0, 1 << (self.bits - 1), (1 << (self.bits - 1)) - 1, (1 << self.bits) - 1)
-        codes = [random.choice((*extremes, random.getrandbits(self.bits))) for _ in range(self.pe * self.fold)]
+        codes = [random.choice((*extremes, random.getrandbits(self.bits))) for _ in range(self.pe * self.fold * self.case["VECTORS"])]
         return [pack(codes[i : i + self.pe], self.bits) for i in range(0, len(codes), self.pe)]
 
     def output(self, frame: list[int]) -> list[int]:
         codes = [code for beat in frame for code in unpack(beat, self.bits, self.pe)]
         values = [signed(code, self.bits) if self.case["SIGNED"] else code for code in codes]
-        results = [x * mul + add for x, mul, add in zip(values, self.case["mul"], self.case["add"], strict=True)]
+        factors = list(zip(self.case["mul"], self.case["add"], strict=True)) * self.case["VECTORS"]
+        results = [x * mul + add for x, (mul, add) in zip(values, factors, strict=True)]
         return [pack(results[i : i + self.pe], self.case["OUT_BITS"]) for i in range(0, len(results), self.pe)]
 
 

@@ -1,5 +1,5 @@
-"""Bench of rtl/mvu.sv. The case carries what the unit should compute, in the model's own terms: `weights` (outputs, inputs) as integers, and
-for LEVELS = 1 and more `thresholds` (outputs, LEVELS) on the sum of products."""
+"""Bench of rtl/mvu.sv. The case carries what the unit should compute, in the model's own terms: `weights` (outputs of all groups, inputs) as
+integers, for LEVELS = 1 and more `thresholds` (outputs, LEVELS) on the sum of products, and `padded`, which inputs of each pixel's vectors are padding."""
 
 from __future__ import annotations
 
@@ -17,27 +17,47 @@ def decode(code: int, bits: int, kind: int) -> int:
     return (2 * code - 1, code, signed(code, bits))[kind]
 
 
+def numbers(codes: list[int], case: dict[str, Any], padded: list[int]) -> list[int]:
+    """What inputs mean; padding means 0."""
+    return [0 if i in padded else decode(code, case["X_BITS"], case["X_KIND"]) for i, code in enumerate(codes)]
+
+
+def result(case: dict[str, Any], channel: int, inputs: list[int]) -> int:
+    """An output of a matrix block."""
+    total = sum(w * x for w, x in zip(case["weights"][channel], inputs, strict=True))
+    if case["LEVELS"] == 0:
+        return total
+    return case["BASE"] + case["STEP"] * sum(total >= t for t in case["thresholds"][channel])
+
+
+def depth(levels: int) -> int:
+    """Cycles from a matrix block's step to its output."""
+    return 2 + (levels.bit_length() if levels > 1 else 0)
+
+
 class Mvu:
     def __init__(self, case: dict[str, Any]) -> None:
         self.case, self.pe, self.simd, self.bits = case, case["PE"], case["SIMD"], case["X_BITS"]
-        sf, levels = case["SF"], case["LEVELS"]
-        steps = range(case["NF"] * sf)
-        depth = 2 + (levels.bit_length() if levels > 1 else 0)
-        self.machine = StepMachine(need=[i < sf for i in steps], give=[i % sf == sf - 1 for i in steps], depth=depth)
+        nf, sf = case["NF"], case["SF"]
+        steps = range(case["VECTORS"] * nf * sf)
+        self.machine = StepMachine(need=[i % (nf * sf) < sf for i in steps], give=[i % sf == sf - 1 for i in steps], depth=depth(case["LEVELS"]))
 
     def frame(self, random: Random) -> list[int]:
-        return [random.getrandbits(self.simd * self.bits) for _ in range(self.case["SF"])]
-
-    def result(self, channel: int, inputs: list[int]) -> int:
-        total = sum(w * x for w, x in zip(self.case["weights"][channel], inputs, strict=True))
-        if self.case["LEVELS"] == 0:
-            return total
-        reached = sum(total >= t for t in self.case["thresholds"][channel])
-        return self.case["BASE"] + self.case["STEP"] * reached
+        """Padding is code 0."""
+        beats = []
+        for vector in range(self.case["VECTORS"]):
+            padded = self.case["padded"][vector // self.case["GROUPS"]]
+            codes = [0 if i in padded else random.getrandbits(self.bits) for i in range(self.simd * self.case["SF"])]
+            beats += [pack(codes[i : i + self.simd], self.bits) for i in range(0, len(codes), self.simd)]
+        return beats
 
     def output(self, frame: list[int]) -> list[int]:
-        inputs = [decode(code, self.bits, self.case["X_KIND"]) for beat in frame for code in unpack(beat, self.bits, self.simd)]
-        results = [self.result(c, inputs) for c in range(self.pe * self.case["NF"])]
+        sf, outputs, results = self.case["SF"], self.pe * self.case["NF"], []
+        for vector in range(self.case["VECTORS"]):
+            pixel, group = divmod(vector, self.case["GROUPS"])
+            codes = [code for beat in frame[vector * sf : (vector + 1) * sf] for code in unpack(beat, self.bits, self.simd)]
+            inputs = numbers(codes, self.case, self.case["padded"][pixel])
+            results += [result(self.case, group * outputs + o, inputs) for o in range(outputs)]
         return [pack(results[i : i + self.pe], self.case["OUT_BITS"]) for i in range(0, len(results), self.pe)]
 
 

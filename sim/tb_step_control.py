@@ -1,4 +1,4 @@
-"""Bench of rtl/step_control.sv, with {give_i, need_i} on s_tdata, last_i on s_tlast and {step_o, advance_o} on m_tdata."""
+"""Bench of rtl/step_control.sv, with {give_i, need_i} on s_tdata, last_i (of a vector) on s_tlast and {step_o, advance_o} on m_tdata."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ CYCLES = 500
 async def rules(dut: Any, busy: float) -> None:
     """Every wire in every cycle, under random steps and handshakes and now and then a reset."""
     random = Random(busy)
-    depths = bench.models(lambda case: case["DEPTH"])
-    # What each pipeline holds, youngest first: a beat is whether it is the frame's last, None is no beat.
+    cases = bench.models(lambda case: case)
+    # What each pipeline holds, youngest first: a beat is whether it is the frame's last, None is no beat. And each one's vectors since reset.
     pipes: list[list[bool | None]] = []
+    vectors: list[int] = []
     Clock(dut.clk, PERIOD_NS, "ns").start()
     for cycle in range(CYCLES):
         await FallingEdge(dut.clk)
         reset = cycle == 0 or random.random() < 0.02
         dut.rst_n.value = not reset
-        inputs = [[random.random() < busy for _ in range(4)] + [random.random() < 0.5] for _ in depths]
+        inputs = [[random.random() < busy for _ in range(4)] + [random.random() < 0.5] for _ in cases]
         for k, (need, give, s_valid, m_ready, last) in enumerate(inputs):
             getattr(dut, f"c{k}_s_tdata").value = need + 2 * give
             getattr(dut, f"c{k}_s_tvalid").value = s_valid
@@ -45,6 +46,8 @@ async def rules(dut: Any, busy: float) -> None:
             got = {wire: int(getattr(dut, f"c{k}_{wire}").value) for wire in expected}
             assert got == expected, f"case {k}, cycle {cycle}: {got} is not {expected}"
             if advance:
-                pipes[k] = [last if step and give else None, *pipe[:-1]]
+                ends = step and give and last
+                vectors[k] += ends
+                pipes[k] = [ends and vectors[k] % cases[k]["VECTORS"] == 0 if step and give else None, *pipe[:-1]]
         if reset:
-            pipes = [[None] * depth for depth in depths]
+            pipes, vectors = [[None] * case["DEPTH"] for case in cases], [0] * len(cases)

@@ -14,7 +14,8 @@ from streams import pack, signed, unpack
 class Threshold:
     def __init__(self, case: dict[str, Any]) -> None:
         self.case, self.pe, self.fold, self.bits = case, case["PE"], case["FOLD"], case["WIDTH"]
-        steps = [True] * self.fold
+        self.channels = self.pe * self.fold
+        steps = [True] * (self.fold * case["VECTORS"])
         self.machine = StepMachine(need=steps, give=steps, depth=case["LEVELS"].bit_length())
 
     def value(self, code: int) -> int:
@@ -26,8 +27,8 @@ class Threshold:
             sorted((self.value(1 << (self.bits - 1)), self.value((1 << (self.bits - 1)) - 1))) if self.case["SIGNED"] else (0, (1 << self.bits) - 1)
         )
         codes = []
-        for channel in range(self.pe * self.fold):
-            near = random.choice(self.row("thresholds", channel)) + random.choice((-1, 0, 1))
+        for i in range(self.channels * self.case["VECTORS"]):
+            near = random.choice(self.row("thresholds", i % self.channels)) + random.choice((-1, 0, 1))
             codes.append(near if low <= near <= high and random.random() < 0.5 else random.randint(low, high))
         return [pack(codes[i : i + self.pe], self.bits) for i in range(0, len(codes), self.pe)]
 
@@ -41,7 +42,7 @@ class Threshold:
 
     def output(self, frame: list[int]) -> list[int]:
         codes = [code for beat in frame for code in unpack(beat, self.bits, self.pe)]
-        levels = [self.case["BASE"] + self.case["STEP"] * self.level(c, self.value(code)) for c, code in enumerate(codes)]
+        levels = [self.case["BASE"] + self.case["STEP"] * self.level(i % self.channels, self.value(code)) for i, code in enumerate(codes)]
         return [pack(levels[i : i + self.pe], self.case["OUT_BITS"]) for i in range(0, len(levels), self.pe)]
 
 

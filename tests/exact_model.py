@@ -6,9 +6,11 @@ Reals are sums of rational multiples of square roots (batch norm divides by one)
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import total_ordering
+from typing import Any
 
 from hwqnn import ir
 
@@ -110,13 +112,19 @@ def apply_piece(piece: ir.Piece, x: Real, channel: int) -> Real:
     return x
 
 
-def apply_chain(chain: Sequence[ir.Piece], integers: Sequence[int]) -> list[Real]:
+def apply_chain(chain: Sequence[ir.Piece], integers: Sequence[int], channels: int | None = None) -> list[Real]:
+    """The reals behind flat integers, channels last; without `channels`, each integer is a channel of its own."""
+    channels = channels or len(integers)
+    known: dict[tuple[int, int], Real] = {}
     out = []
-    for channel, q in enumerate(integers):
-        x = Real.of(q)
-        for piece in chain:
-            x = apply_piece(piece, x, channel)
-        out.append(x)
+    for i, q in enumerate(integers):
+        channel = i % channels
+        if (channel, q) not in known:
+            x = Real.of(q)
+            for piece in chain:
+                x = apply_piece(piece, x, channel)
+            known[channel, q] = x
+        out.append(known[channel, q])
     return out
 
 
@@ -140,17 +148,122 @@ def quantize(quantizer: ir.Quantizer, x: Real) -> int:
     return min(max(code, quantizer.lo), quantizer.hi) - quantizer.zero_point
 
 
-def run_op(op: ir.Op, x: list[int]) -> list[int]:
-    if isinstance(op, ir.MatMul):
-        return [sum(int(w) * v for w, v in zip(row, x, strict=True)) for row in op.weight.tolist()]
-    if isinstance(op, ir.Requantize):
-        return [quantize(op.quantizer, real) for real in apply_chain(op.chain, x)]
-    if isinstance(op, ir.Threshold):
-        return [run_threshold(op, channel % len(op.thresholds), v) for channel, v in enumerate(x)]
-    if isinstance(op, ir.ChannelAffine):
-        return [int(m) * v + int(a) for m, v, a in zip(op.mul.tolist(), x, op.add.tolist(), strict=True)]
-    assert isinstance(op, ir.ArgMax), op
-    return [x.index(max(x))]
+Values = list[int]
+"""The integers of one edge, flat in row-major order."""
+
+
+@dataclass(frozen=True)
+class Map:
+    """The values of one edge as a map, channels last."""
+
+    height: int
+    width: int
+    channels: int
+    values: Values
+
+    def at(self, y: int, x: int, channel: int) -> int | None:
+        """None outside."""
+        if not (0 <= y < self.height and 0 <= x < self.width):
+            return None
+        return self.values[(y * self.width + x) * self.channels + channel]
+
+
+def corners(geometry: ir.Geometry, height: int, width: int) -> list[tuple[int, int]]:
+    """Where the window's first tap lies, window by window: all places, one stride apart, at which the last tap is still in the padded map."""
+    top, left, bottom, right = geometry.padding
+    rows, columns = [], []
+    y = -top
+    while y + (geometry.kernel[0] - 1) * geometry.dilation[0] < height + bottom:
+        rows.append(y)
+        y += geometry.stride[0]
+    x = -left
+    while x + (geometry.kernel[1] - 1) * geometry.dilation[1] < width + right:
+        columns.append(x)
+        x += geometry.stride[1]
+    return [(y, x) for y in rows for x in columns]
+
+
+def taps(geometry: ir.Geometry, corner: tuple[int, int]) -> list[tuple[int, int, int, int]]:
+    """(kernel row, kernel column, row, column) of each tap of the window at this corner."""
+    return [
+        (ky, kx, corner[0] + ky * geometry.dilation[0], corner[1] + kx * geometry.dilation[1])
+        for ky in range(geometry.kernel[0])
+        for kx in range(geometry.kernel[1])
+    ]
+
+
+def run_matmul(op: ir.MatMul, x: Values, _edge: ir.Edge) -> Values:
+    return [sum(int(w) * v for w, v in zip(row, x, strict=True)) for row in op.weight.tolist()]
+
+
+def run_conv(op: ir.Conv, values: Values, edge: ir.Edge) -> Values:
+    """Padding adds nothing."""
+    x = Map(*edge.shape, values)
+    weight = op.weight.tolist()
+    outputs, inputs = len(weight), len(weight[0][0][0])
+    out = []
+    for corner in corners(op.geometry, x.height, x.width):
+        for o in range(outputs):
+            group = o // (outputs // op.groups)
+            total = 0
+            for ky, kx, row, column in taps(op.geometry, corner):
+                for i in range(inputs):
+                    total += weight[o][ky][kx][i] * (x.at(row, column, group * inputs + i) or 0)
+            out.append(total)
+    return out
+
+
+def run_pool(op: ir.MaxPool, values: Values, edge: ir.Edge) -> Values:
+    """Padding does not count."""
+    x = Map(*edge.shape, values)
+    out = []
+    for corner in corners(op.geometry, x.height, x.width):
+        for channel in range(x.channels):
+            seen = [x.at(row, column, channel) for _, _, row, column in taps(op.geometry, corner)]
+            inside = [v for v in seen if v is not None]
+            out.append(min(inside) if op.minimum[channel % len(op.minimum)] else max(inside))
+    return out
+
+
+def run_upsample(op: ir.Upsample, values: Values, edge: ir.Edge) -> Values:
+    x = Map(*edge.shape, values)
+    down, across = op.factor
+    out = []
+    for row in range(x.height * down):
+        for column in range(x.width * across):
+            for channel in range(x.channels):
+                v = x.at(row // down, column // across, channel)
+                assert v is not None
+                out.append(v)
+    return out
+
+
+def run_concat(_op: ir.Concat, a: Values, b: Values, edge_a: ir.Edge, edge_b: ir.Edge) -> Values:
+    na, nb = edge_a.shape[-1], edge_b.shape[-1]
+    assert len(a) // na == len(b) // nb
+    return [v for i in range(len(a) // na) for v in a[i * na : (i + 1) * na] + b[i * nb : (i + 1) * nb]]
+
+
+def run_add(_op: ir.Add, a: Values, b: Values, edge_a: ir.Edge, edge_b: ir.Edge) -> Values:
+    assert edge_a.shape == edge_b.shape
+    return [p + q for p, q in zip(a, b, strict=True)]
+
+
+def run_reshape(_op: ir.Reshape, x: Values, _edge: ir.Edge) -> Values:
+    return x
+
+
+def run_requantize(op: ir.Requantize, x: Values, edge: ir.Edge) -> Values:
+    codes: dict[int, int] = {}  # by identity: `apply_chain` gives the same object for the same integer and channel
+    reals = apply_chain(op.chain, x, edge.shape[-1])
+    for real in reals:
+        if id(real) not in codes:
+            codes[id(real)] = quantize(op.quantizer, real)
+    return [codes[id(real)] for real in reals]
+
+
+def run_thresholds(op: ir.Threshold, x: Values, edge: ir.Edge) -> Values:
+    return [run_threshold(op, i % edge.shape[-1] % len(op.thresholds), v) for i, v in enumerate(x)]
 
 
 def run_threshold(op: ir.Threshold, row: int, v: int) -> int:
@@ -163,11 +276,55 @@ def run_threshold(op: ir.Threshold, row: int, v: int) -> int:
     return op.base + op.step * count
 
 
-def trace(graph: ir.Graph, x: Sequence[int]) -> dict[str, list[int]]:
-    """The integers on every edge, by the name of the op that makes them, for the flat input integers `x`. Checks their types."""
-    values: dict[str, list[int]] = {}
+def run_affine(op: ir.ChannelAffine, x: Values, edge: ir.Edge) -> Values:
+    mul, add = op.mul.tolist(), op.add.tolist()
+    assert len(mul) == len(add) == edge.shape[-1]
+    return [mul[i % len(mul)] * v + add[i % len(mul)] for i, v in enumerate(x)]
+
+
+def run_argmax(op: ir.ArgMax, x: Values, edge: ir.Edge) -> Values:
+    return greatest(x, edge.shape[-1], op.k)
+
+
+def greatest(values: Sequence[Any], channels: int, k: int) -> Values:
+    """The indices of the k greatest of each `channels` values, the greatest first; a tie goes to the lowest index."""
+    out = []
+    for first in range(0, len(values), channels):
+        left = list(range(channels))
+        for _ in range(k):
+            best = left[0]
+            for i in left:
+                if values[first + i] > values[first + best]:
+                    best = i
+            left.remove(best)
+            out.append(best)
+    return out
+
+
+RUN: dict[type[ir.Op], Callable[..., Values]] = {
+    ir.Add: run_add,
+    ir.ArgMax: run_argmax,
+    ir.ChannelAffine: run_affine,
+    ir.Concat: run_concat,
+    ir.Conv: run_conv,
+    ir.MatMul: run_matmul,
+    ir.MaxPool: run_pool,
+    ir.Requantize: run_requantize,
+    ir.Reshape: run_reshape,
+    ir.Threshold: run_thresholds,
+    ir.Upsample: run_upsample,
+}
+"""What each op does: (op, the values of each input, the edge of each input) -> values."""
+
+
+def trace(graph: ir.Graph, x: Sequence[int]) -> dict[str, Values]:
+    """The integers on every edge, by the name of the op that makes them, for the flat input integers `x`. Checks their types and numbers."""
+    values: dict[str, Values] = {}
     for op in graph.ops:
-        values[op.name] = [int(v) for v in x] if isinstance(op, ir.Input) else run_op(op, values[op.inputs[0]])
+        if isinstance(op, ir.Input):
+            values[op.name] = [int(v) for v in x]
+        else:
+            values[op.name] = RUN[type(op)](op, *(values[name] for name in op.inputs), *(graph.edges[name] for name in op.inputs))
         edge = graph.edges[op.name]
         assert len(values[op.name]) == math.prod(edge.shape), op.name
         assert all(edge.type.min <= v <= edge.type.max for v in values[op.name]), f"{op.name} leaves {edge.type}"
@@ -175,21 +332,22 @@ def trace(graph: ir.Graph, x: Sequence[int]) -> dict[str, list[int]]:
     return values
 
 
-def evaluate(graph: ir.Graph, x: Sequence[int]) -> list[int]:
+def evaluate(graph: ir.Graph, x: Sequence[int]) -> Values:
     """The output's integers."""
     return trace(graph, x)[graph.output]
 
 
 def real_outputs(graph: ir.Graph, x: Sequence[int]) -> list[Real]:
     """What the output's integers mean."""
-    return apply_chain(graph.meaning, evaluate(graph, x))
+    return apply_chain(graph.meaning, evaluate(graph, x), graph.edges[graph.output].shape[-1])
+
+
+def labels(graph: ir.Graph, x: Sequence[int], k: int = 1) -> Values:
+    """The classes of an imported graph: at each position, the indices of the k greatest real outputs, a tie goes to the lowest index."""
+    return greatest(real_outputs(graph, x), graph.edges[graph.output].shape[-1], k)
 
 
 def label(graph: ir.Graph, x: Sequence[int]) -> int:
-    """The class of an imported graph: the greatest real output, a tie goes to the lowest index."""
-    reals = real_outputs(graph, x)
-    best = 0
-    for i, real in enumerate(reals):
-        if real > reals[best]:
-            best = i
+    """The class of an imported graph with a flat output."""
+    (best,) = labels(graph, x)
     return best

@@ -1,49 +1,73 @@
-"""What must hold of every network: exact model, reference simulator and RTL agree in every bit, and the RTL in every cycle."""
+"""What must hold of every network: Brevitas, exact model, reference simulator and RTL agree in every bit, and the RTL in every cycle."""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
+from pathlib import Path
 
+import batch_cosim
 import exact_model
 import numpy as np
 from networks import Network, random_pins
 
+from hwqnn import cosim
 from hwqnn.accelerator import Accelerator, Port, fold_onto
 from hwqnn.boards import Board, Capacity, Clocks, Memory
-from hwqnn.ir import Graph, MatMul
-from hwqnn.passes import Head, expose_codes, lower
+from hwqnn.dataflow import simulate
+from hwqnn.emit import Emitted
+from hwqnn.errors import HwqnnError
+from hwqnn.ir import Graph
+from hwqnn.passes import Head, expose_codes, lower, lower_requantize
 from hwqnn.reference import Executor
 
 HUGE = Board("huge", "a board that everything fits", "", Capacity(10**9, 10**9, 10**9, 10**9, 10**9), Clocks(100.0, 250.0), Memory(1))
 
 
+def flat(values: np.ndarray) -> list[int]:
+    return values.reshape(-1).tolist()
+
+
 def check_reference(network: Network) -> Graph:
-    """The canonical graph, after comparing: imported graph in exact reals = canonical graph in Python integers = `trace` = `run`."""
-    imported, graph = network.imported, lower(network.imported, network.head)
+    """The canonical graph, after comparing.
+
+    The imported graph in exact reals = the thresholds of each of its edges in Python integers = the output of the graph that the passes make of it;
+    and of that one, every edge in Python integers = `trace` = `run`.
+    """
+    imported = network.imported
+    graph = imported if network.lowered else lower(imported, network.head, network.top)
+    if not network.lowered:
+        compare_meaning(network, lower_requantize(imported), graph)
     executor = Executor(graph, threads=1)
     traced, ran = executor.trace(network.images), executor.run(network.images)
-    assert (ran.reshape(len(ran), -1) == traced[graph.output].reshape(len(ran), -1)).all()
-    negated = {op.name: signs(imported.op(op.name), op) for op in graph.ops if isinstance(op, MatMul)}
-    for i, image in enumerate(network.images.tolist()):
-        exact = exact_model.trace(imported, image)
-        for name, integers in exact.items():
-            if name in traced:
-                got = traced[name][i] * negated.get(name, 1)
-                assert got.tolist() == integers, f"image {i}, '{name}': the reference gives {got.tolist()}, exactly it is {integers}"
-        for name, integers in exact_model.trace(graph, image).items():
-            assert traced[name][i].tolist() == integers, f"image {i}, '{name}' of the canonical graph"
-        if network.head is Head.LABEL:
-            label = exact_model.label(imported, image)
-            assert ran[i].tolist() == [label], f"image {i}: label {ran[i].tolist()}, exactly it is {label}"
+    for i, image in enumerate(network.images):
+        for name, integers in exact_model.trace(graph, flat(image)).items():
+            got = flat(traced[name][i])
+            assert got == integers, f"image {i}, {graph.op(name).kind} '{name}' of the canonical graph: trace gives {got}, exactly it is {integers}"
+        got = flat(ran[i])
+        assert got == integers_of(traced, graph, i), f"image {i}: run gives {got}, trace {integers_of(traced, graph, i)}"
     return graph
 
 
-def signs(imported: MatMul, canonical: MatMul) -> np.ndarray:
-    """+1 for each channel whose weights the passes left alone, -1 for each that they negated."""
-    same = (imported.weight == canonical.weight).all(axis=1)
-    assert (same | (imported.weight == -canonical.weight).all(axis=1)).all()
-    return np.where(same, 1, -1)
+def integers_of(traced: dict[str, np.ndarray], graph: Graph, image: int) -> list[int]:
+    return flat(traced[graph.output][image])
+
+
+def compare_meaning(network: Network, thresholds: Graph, canonical: Graph) -> None:
+    """All in exact arithmetic: imported = its thresholds, edge by edge; and the canonical graph's output is the labels or scores of the imported."""
+    imported = network.imported
+    for i, image in enumerate(network.images):
+        exact = exact_model.trace(imported, flat(image))
+        for name, integers in exact_model.trace(thresholds, flat(image)).items():
+            assert integers == exact[name], f"image {i}, '{name}': the thresholds give {integers}, exactly it is {exact[name]}"
+        want = exact[imported.output]
+        if network.head is Head.LABEL:
+            reals = exact_model.apply_chain(imported.meaning, want, imported.edges[imported.output].channels)
+            want = exact_model.greatest(reals, imported.edges[imported.output].channels, network.top)
+        got = exact_model.evaluate(canonical, flat(image))
+        assert got == want, f"image {i}: the canonical graph gives {got}, exactly it is {want}"
 
 
 def accelerator(network: Network, graph: Graph) -> Accelerator:
@@ -55,22 +79,66 @@ def accelerator(network: Network, graph: Graph) -> Accelerator:
 
 
 def check_folding(network: Network, made: Accelerator) -> None:
-    """The design is a chain whose beats fit, and it keeps the foldings asked for."""
+    """Streams join blocks whose beats fit, each has one reader, and the design keeps the foldings asked for."""
     pins = random_pins(made.hardware, network.folding)
-    for a, b in pairwise(made.design.nodes):
-        assert a.block.beat_out == b.block.beat_in
+    nodes = {node.name: node for node in made.design.nodes}
+    read = []
+    for node in made.design.nodes:
+        assert len(node.inputs) == len(node.block.beats_in)
+        for source, beat in zip(node.inputs, node.block.beats_in, strict=True):
+            if source.node is not None:
+                read.append((source.node, source.port))
+                assert nodes[source.node].block.beat_out == beat
+    last = made.design.nodes[-1].name
+    assert sorted(read) == sorted((n.name, port) for n in made.design.nodes for port in range(n.block.outputs) if n.name != last)
     for node in made.design.nodes:
         if node.edge is not None and node.layer in pins.layers:
             assert (node.block.beat_in.elements, node.block.beat_out.elements) == (pins.layers[node.layer].simd, pins.layers[node.layer].pe)
     assert pins.input_elements in (None, made.design.nodes[0].block.beat_in.elements)
 
 
-def check_rtl(network: Network, made: Accelerator, pause_seed: int = 7) -> None:
-    """Every block's every bit in RTL, with each cycle as predicted; and every bit again while both sides pause at random."""
-    images = np.concatenate([network.images] * 3)  # enough frames for the blocks to work at the same time
-    emitted = None
-    for seed in (0, pause_seed):
-        done = made.simulate(images, emitted=emitted, jobs=1, pause_seed=seed)
-        assert done.comparison.mismatches == 0, f"pauses {seed}: {done.comparison.first}"
-        assert (done.outputs == made.predict(images)).all()
-        assert seed or done.as_predicted, "a frame did not come out in its predicted cycle"
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A network on its accelerator, to be simulated."""
+
+    network: Network
+    made: Accelerator
+
+
+def check_rtl(cases: Sequence[Case], work: Path, runtime: Path) -> list[str | None]:
+    """Simulates all in one simulator: every block's every bit with each cycle as predicted, and every bit again while both sides pause at random.
+
+    Returns:
+        For each case what is wrong with it, None where nothing is. When the batch does not even compile, one by one.
+    """
+    try:
+        emitted = [case.made.write(work / f"rtl{i}") for i, case in enumerate(cases)]
+        try:
+            simulators = batch_cosim.build(emitted, work / "build", runtime)
+        except AssertionError as error:
+            if len(cases) == 1:
+                return [str(error)]
+            return [why for i, case in enumerate(cases) for why in check_rtl([case], work / f"alone{i}", runtime)]
+        return [run_rtl(*parts) for parts in zip(cases, emitted, simulators, strict=True)]
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def run_rtl(case: Case, emitted: Emitted, simulator: cosim.Simulator) -> str | None:
+    made = case.made
+    images = np.concatenate([case.network.images] * 3)  # enough frames for the blocks to work at the same time
+    expected = made.executor.trace(images)
+    entry = expected[made.hardware.input.name]
+    patience = 4 * (made.timing.latency + made.timing.interval) + 1000
+    predicted = simulate(made.design, len(images)).stamps
+    for seed in (0, 7):
+        try:
+            trace = cosim.run(emitted, simulator, entry.reshape(len(entry), -1), patience=patience, pause_seed=seed)
+        except (HwqnnError, ValueError) as error:
+            return f"pauses {seed}: {error}"
+        comparison = cosim.compare(made.design, trace, expected)
+        if comparison.mismatches:
+            return f"pauses {seed}: {comparison.mismatches} bits differ; {comparison.first}"
+        if seed == 0 and not np.array_equal(predicted, trace.stamps[0]):
+            return f"frames came out in cycles {trace.stamps[0].tolist()}, predicted {predicted.tolist()}"
+    return None

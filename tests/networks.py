@@ -1,46 +1,50 @@
-"""Random networks, as Hypothesis strategies: imported graphs that a frontend could have made, with inputs, a head, a port and foldings.
+"""Random graphs, as Hypothesis strategies: imported graphs that a frontend could have made, and canonical ones that no pass has simplified.
 
-Hypothesis draws the structure, so that it can shrink it; a drawn seed fills the arrays.
+Hypothesis draws the structure, so that it can shrink it; a drawn seed fills the arrays. Whole Brevitas networks: `brevitas_networks.py`.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
-import exact_model
 import numpy as np
+from graph_builder import Builder, values
 from hypothesis import strategies as st
 
 from hwqnn.accelerator import Port
 from hwqnn.dataflow.fold import NO_PINS, Pins
 from hwqnn.dataflow.stage import Folding, Stage, divisors, stages
 from hwqnn.ir import (
-    Affine,
-    BatchNorm,
+    Add,
     Bipolar,
-    Clamp,
+    Concat,
+    Geometry,
     Graph,
     Input,
     Int,
-    MatMul,
-    Op,
-    Piece,
     Quantizer,
     Requantize,
+    Reshape,
     Rounding,
     SignQuantizer,
     Ternary,
-    Type,
+    Threshold,
     UInt,
     UniformQuantizer,
-    exact,
 )
 from hwqnn.passes import Head
 
 SIZES = st.integers(1, 40) | st.sampled_from((53, 61, 67, 97, 128, 130))
 CODES = st.sampled_from((Bipolar(), Ternary(), *(UInt(n) for n in range(1, 9)), *(Int(n) for n in range(1, 9))))
 WEIGHTS = st.sampled_from((Bipolar(), Bipolar(), Ternary(), *(Int(n) for n in range(2, 9)), UInt(3)))
+SIDES = st.integers(1, 5) | st.integers(4, 9)
+FEW = st.integers(1, 4) | st.integers(1, 8)
+MAX_OPERAND = 9
+"""Bits of the widest input of a product: a sum of two 8-bit activations."""
+MAX_SIDE = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,19 +52,23 @@ class Network:
     """A network and what to do with it.
 
     Attributes:
-        images: int64 (N, inputs).
+        imported: the graph; canonical already where `lowered`.
+        head, top: what leaves it: labels (the `top` best), or scores.
         folding: seed of the foldings; 0 leaves them to the solver.
+        images: int64 (N, *input shape).
     """
 
     imported: Graph
     head: Head
+    top: int
     port: Port
     folding: int
     images: np.ndarray
+    lowered: bool = False
 
     def __repr__(self) -> str:
         notes = [f"{op.name}: {op.quantizer} of {len(op.chain)} pieces" for op in self.imported.ops if isinstance(op, Requantize)]
-        return "\n".join([f"{self.head} {self.port} folding {self.folding}", str(self.imported), *notes])
+        return "\n".join([f"{self.head} top {self.top} {self.port} folding {self.folding}", str(self.imported), *notes])
 
 
 @st.composite
@@ -82,12 +90,16 @@ def chains(draw: st.DrawFn) -> tuple[str, ...]:
     return draw(st.sampled_from(((), ("affine",), ("affine", "norm"), ("norm",), ("norm", "norm"), ("affine", "clamp"), ("norm", "clamp", "affine"))))
 
 
+MEANINGS = st.sampled_from(((), ("affine",), ("norm",), ("affine", "norm")))
+
+
 @st.composite
 def networks(draw: st.DrawFn, sizes: st.SearchStrategy[int] = SIZES) -> Network:
+    """Imported chains of matrix products."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     of = draw(st.just(UInt(8)) | CODES)
-    ops: list[Op] = [Input(name="x", inputs=(), type=of, shape=(draw(sizes),))]
-    builder = Builder(rng, ops)
+    entry = Input(name="x", inputs=(), type=of, shape=(draw(sizes),))
+    builder = Builder(rng, [entry])
     quantized = draw(st.booleans())
     if quantized:
         builder.requantize("quant", draw(chains()), draw(quantizers()))
@@ -97,100 +109,201 @@ def networks(draw: st.DrawFn, sizes: st.SearchStrategy[int] = SIZES) -> Network:
         builder.matmul(f"fc{i}", outputs, draw(WEIGHTS))
         if i < layers or draw(st.integers(0, 5)) == 0:
             builder.requantize(f"act{i}", draw(chains()), draw(quantizers()))
-    meaning = draw(st.sampled_from(((), ("affine",), ("norm",), ("affine", "norm"))))
-    imported = builder.graph(meaning)
+    imported = builder.graph(draw(MEANINGS))
     head = draw(st.sampled_from(Head))
     port = Port.CODES if quantized and draw(st.booleans()) else Port.RAW
-    return Network(imported, head, port, draw(st.integers(0, 2**16)), values(rng, of, (draw(st.integers(1, 6)), ops[0].shape[0])))
+    return Network(imported, head, 1, port, draw(st.integers(0, 2**16)), values(rng, of, (draw(st.integers(1, 6)), *entry.shape)))
 
 
-def values(rng: np.random.Generator, of: Type, shape: tuple[int, ...]) -> np.ndarray:
-    """Values of a type: uniform, or nothing but its ends; int64."""
-    if isinstance(of, Bipolar) or rng.random() < 0.2:
-        return rng.choice([of.min, of.max], shape)
-    return rng.integers(of.min, of.max, shape, endpoint=True)
+@st.composite
+def map_networks(draw: st.DrawFn, canonical: bool = False) -> Network:
+    """Graphs of all ops, over maps at first and flat later on, with forks and joins: imported ones, or canonical ones drawn directly, in
+    which thresholds of both directions stand anywhere."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    of = draw(st.just(UInt(8)) | CODES)
+    shape = draw(st.tuples(SIDES, SIDES, FEW) | st.tuples(st.just(1), st.integers(1, 16), FEW) | st.tuples(st.integers(1, 24)))
+    growth = Growth(draw, Builder(rng, [Input(name="x", inputs=(), type=of, shape=shape)]), canonical)
+    if draw(st.booleans()):
+        growth.activate()
+    growth.layers(draw(st.integers(1, 5)), depth=2)
+    quantized = len(growth.builder.ops) > 1 and len(readers := [op for op in growth.builder.ops if "x" in op.inputs]) == 1
+    quantized = quantized and isinstance(readers[0], Requantize | Threshold)
+    head, top = Head.SCORES, 1
+    if draw(st.booleans()):
+        top = draw(st.just(1) | st.integers(1, growth.builder.channels))
+        if canonical:
+            growth.builder.argmax("argmax", top)
+        else:
+            head = Head.LABEL
+    if all(isinstance(op, Input | Reshape) for op in growth.builder.ops):
+        growth.activate()  # there must be something to compute
+        quantized = False
+    graph = growth.builder.graph(() if canonical else draw(MEANINGS))
+    port = Port.CODES if quantized and len(graph.ops) > 2 and draw(st.booleans()) else Port.RAW
+    images = values(rng, of, (draw(st.integers(1, 4)), *shape))
+    return Network(graph, head, top, port, draw(st.integers(0, 2**16)), images, canonical)
 
 
 @dataclass
-class Builder:
-    """Adds ops to a chain, and chooses real parameters under which the values in it matter."""
+class Growth:
+    """Draws layers behind a builder's tip."""
 
-    rng: np.random.Generator
-    ops: list[Op]
+    draw: st.DrawFn
+    builder: Builder
+    canonical: bool
+    count: int = 0
 
-    def graph(self, meaning: tuple[str, ...] = ()) -> Graph:
-        return Graph("random", tuple(self.ops), self.ops[-1].name, self.chain(meaning) if meaning else ())
+    def name(self, kind: str) -> str:
+        self.count += 1
+        return f"{kind}{self.count}"
 
-    def matmul(self, name: str, outputs: int, of: Type) -> None:
-        inputs = self.graph().edges[self.ops[-1].name].channels
-        self.ops.append(MatMul(name=name, inputs=(self.ops[-1].name,), weight=values(self.rng, of, (outputs, inputs)), weight_type=of))
+    def layers(self, most: int, depth: int) -> None:
+        for _ in range(most):
+            on_map = len(self.builder.edge.shape) == 3
+            kinds = MAP_LAYERS if on_map else FLAT_LAYERS
+            self.draw(st.sampled_from(kinds if depth else [k for k in kinds if k not in JOINS]))(self, depth)
 
-    def requantize(self, name: str, kinds: tuple[str, ...], quantizer: Quantizer) -> None:
-        chain = self.chain(kinds)
-        if isinstance(quantizer, UniformQuantizer):
-            lo, hi = self.reals(chain)
-            codes = quantizer.hi - quantizer.lo
-            scale = self.nice((hi - lo) / codes * self.rng.choice([0.3, 1, 1, 3]))
-            quantizer = UniformQuantizer(scale, quantizer.zero_point, quantizer.lo, quantizer.hi, quantizer.rounding)
-        self.ops.append(Requantize(name=name, inputs=(self.ops[-1].name,), chain=chain, quantizer=quantizer))
+    def narrow(self) -> None:
+        """An activation, where the values are too wide to multiply."""
+        if self.builder.edge.type.bits > MAX_OPERAND:
+            self.activate()
 
-    def chain(self, kinds: tuple[str, ...]) -> tuple[Piece, ...]:
-        pieces: tuple[Piece, ...] = ()
-        for kind in kinds:
-            lo, hi = self.reals(pieces)
-            pieces += ({"affine": self.affine, "norm": self.norm, "clamp": self.clamp}[kind](lo, hi),)
-        return pieces
+    def activate(self) -> None:
+        draw = self.draw
+        if not self.canonical:
+            self.builder.requantize(self.name("act"), draw(chains()), draw(quantizers()))
+            return
+        of = draw(CODES)
+        most = 1 if isinstance(of, Bipolar) else 2 if isinstance(of, Ternary) else of.max - of.min
+        self.builder.threshold(self.name("act"), of, most if draw(st.booleans()) else draw(st.integers(1, most)))
 
-    def affine(self, lo: float, hi: float) -> Affine:
-        mul = self.numbers(1.0, signs=False)
-        if self.rng.random() < 0.2:
-            mul = mul * exact(self.rng.choice([-1, 0, 1], len(mul)))
-        add = self.numbers(self.rng.choice([0.0, (hi - lo) / 4]))
-        return Affine(mul, add)
+    def geometry(self, longest: int, dilated: bool = True) -> Geometry:
+        """Fits the map; each padding is smaller than the window, as a pool needs it and nearly every convolution has it."""
+        draw = self.draw
+        height, width, _ = self.builder.edge.shape
 
-    def norm(self, lo: float, hi: float) -> BatchNorm:
-        """A third of the factors negative, some zero; variances often squares, or dependent (2 and 8)."""
-        gamma = self.numbers(1.0) * exact(self.rng.choice([1, 1, 1, 1, -1, -1, 0], self.channels))
-        variance = self.numbers(max(1.0, (hi - lo) ** 2 / 16), signs=False)
-        if self.rng.random() < 0.6:
-            variance = exact([Fraction(int(v)) for v in self.rng.choice([1, 4, 16, 9, 2, 8, 32, 3], len(variance))])
-        mean = self.numbers((hi - lo) / 4) + exact([round(lo + hi) // 2])
-        return BatchNorm(gamma, self.numbers(1.0), mean, variance)
+        def along(size: int) -> tuple[int, int, int, int, int]:
+            kernel = draw(st.integers(1, min(longest, size + 2)) | st.just(min(size, 6)))
+            dilation = draw(st.integers(1, 3)) if dilated and draw(st.integers(0, 3)) == 0 else 1
+            reach = (kernel - 1) * dilation
+            pads = draw(st.just((0, 0)) | st.tuples(st.integers(0, 2), st.integers(0, 2)) | st.just((reach // 2, reach // 2)))
+            before, after = min(pads[0], reach), min(pads[1], reach)
+            while size + before + after <= reach and kernel > 1:
+                kernel, before, after = kernel - 1, min(before, reach - dilation), min(after, reach - dilation)
+                reach -= dilation
+            return kernel, draw(st.just(1) | st.integers(1, 3)), before, after, dilation
 
-    def clamp(self, lo: float, hi: float) -> Clamp:
-        a, b = sorted(self.nice(v) for v in (lo + (hi - lo) * self.rng.random(2)))
-        return Clamp(*((Fraction(0), None), (a, b), (None, b))[self.rng.integers(3)])
+        rows = along(height)
+        columns = rows if draw(st.booleans()) and height == width else along(width)
+        return Geometry((rows[0], columns[0]), (rows[1], columns[1]), (rows[2], columns[2], rows[3], columns[3]), (rows[4], columns[4]))
 
-    @property
-    def channels(self) -> int:
-        return self.graph().edges[self.ops[-1].name].channels
+    def conv(self, _depth: int) -> None:
+        self.narrow()
+        channels = self.builder.channels
+        groups = self.draw(st.just(1) | st.just(channels) | st.sampled_from(divisors(channels)))
+        outputs = groups * self.draw(st.integers(1, max(1, 8 // groups)))
+        self.builder.conv(self.name("conv"), outputs, self.draw(WEIGHTS), self.geometry(3), groups)
+        self.often_activate()
 
-    def reals(self, chain: tuple[Piece, ...]) -> tuple[float, float]:
-        """The least and greatest real value after a chain, over all channels."""
-        graph = self.graph()
-        producer, edge = self.ops[-1], graph.edges[self.ops[-1].name]
-        if isinstance(producer, MatMul):
-            lo, hi = producer.channel_range(graph.edges[producer.inputs[0]].type)
-        else:
-            lo, hi = np.full(edge.channels, edge.type.min), np.full(edge.channels, edge.type.max)
-        ends = [float(v) for end in (lo, hi) for v in exact_model.apply_chain(chain, end.tolist())]
-        return min(ends), max(max(ends), min(ends) + 1e-3)
+    def often_activate(self) -> None:
+        if self.draw(st.integers(0, 3)):
+            self.activate()
 
-    def numbers(self, size: float, signs: bool = True) -> np.ndarray:
-        """Numbers of about this size, one for all channels or one each: of few bits (so that ties happen), or any float32."""
-        count = 1 if self.rng.random() < 0.3 else self.channels
-        if self.rng.random() < 0.6:
-            found = [self.nice(size * 2.0 ** self.rng.integers(-2, 3)) for _ in range(count)] if size else [Fraction(0)] * count
-        else:
-            found = [Fraction(float(np.float32(abs(v) + 0.01) * np.float32(size))) for v in self.rng.normal(size=count)]
-        return exact(found) * (exact(self.rng.choice([-1, 1], count)) if signs else 1)
+    def pool(self, _depth: int) -> None:
+        geometry = self.geometry(3, dilated=False)
+        height, width, _ = self.builder.edge.shape
+        if all(inside.any(axis=1).all() for inside in geometry.inside(height, width)):
+            self.builder.pool(self.name("pool"), geometry)
 
-    def nice(self, value: float) -> Fraction:
-        """A number of one or two bits near `value`."""
-        if value == 0:
-            return Fraction(0)
-        power = Fraction(2) ** int(np.floor(np.log2(abs(value))))
-        return power * (1 if value > 0 else -1) * self.rng.choice([Fraction(1), Fraction(3, 2), Fraction(1)])
+    def average(self, _depth: int) -> None:
+        self.narrow()
+        height, width, _ = self.builder.edge.shape
+        self.builder.average(self.name("average"), Geometry((height, width)) if self.draw(st.booleans()) else self.geometry(3, dilated=False))
+        self.often_activate()
+
+    def upsample(self, _depth: int) -> None:
+        height, width, _ = self.builder.edge.shape
+        factor = self.draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+        if height * factor[0] <= MAX_SIDE and width * factor[1] <= MAX_SIDE:
+            self.builder.upsample(self.name("up"), factor)
+
+    def flatten(self, _depth: int) -> None:
+        self.builder.reshape(self.name("flat"), (math.prod(self.builder.edge.shape),))
+        if self.draw(st.booleans()):
+            self.matmul(0)
+
+    def fold_rows(self, _depth: int) -> None:
+        """A map of a flat edge, or of another map."""
+        size = math.prod(self.builder.edge.shape)
+        height = self.draw(st.sampled_from(divisors(size)))
+        width = self.draw(st.sampled_from(divisors(size // height)))
+        if max(height, width) <= MAX_SIDE:
+            self.builder.reshape(self.name("map"), (height, width, size // height // width))
+
+    def matmul(self, _depth: int) -> None:
+        self.narrow()
+        self.builder.matmul(self.name("fc"), self.draw(st.integers(1, 12)), self.draw(WEIGHTS))
+        self.often_activate()
+
+    def scores(self, _depth: int) -> None:
+        """An alignment of scales, as it comes before joins."""
+        if self.builder.edge.type.bits <= 24:
+            self.builder.scores(self.name("align"))
+
+    def branch(self, depth: int) -> tuple[str, str]:
+        """The tips of two branches that start here and end in maps of the same size. The second may be where they start."""
+        builder, start = self.builder, self.builder.tip
+        tips = []
+        for _ in range(2):
+            builder.tip = start
+            for _ in range(self.draw(st.integers(0, 2))):
+                kinds = SAME_SIZE_ON_MAPS if len(builder.edge.shape) == 3 else SAME_SIZE_FLAT
+                self.draw(st.sampled_from(kinds if depth > 1 else [k for k in kinds if k not in JOINS]))(self, depth - 1)
+            tips.append(builder.tip)
+        return tips[0], tips[1]
+
+    def same_conv(self, _depth: int) -> None:
+        """Keeps height and width."""
+        self.narrow()
+        kernel = self.draw(st.tuples(*(st.sampled_from((1, 3)) for _ in range(2))))
+        padding = (kernel[0] // 2, kernel[1] // 2)
+        channels = self.builder.channels
+        groups = self.draw(st.sampled_from((1, channels)))
+        self.builder.conv(
+            self.name("conv"), channels if groups > 1 else self.draw(FEW), self.draw(WEIGHTS), Geometry(kernel, (1, 1), padding * 2), groups
+        )
+        self.often_activate()
+
+    def activation(self, _depth: int) -> None:
+        self.activate()
+
+    def add(self, depth: int) -> None:
+        first, second = self.branch(depth)
+        builder = self.builder
+        if builder.edges[first].shape != builder.edges[second].shape:  # bring the second to the channels of the first
+            self.narrow()
+            channels = builder.edges[first].channels
+            if len(builder.edge.shape) == 3:
+                builder.conv(self.name("conv"), channels, self.draw(WEIGHTS), Geometry((1, 1)), 1)
+            else:
+                builder.matmul(self.name("fc"), channels, self.draw(WEIGHTS))
+        if first != builder.tip:  # x + x reads one edge twice: nothing makes that
+            builder.join(self.name("add"), first, Add)
+        self.often_activate()
+
+    def concat(self, depth: int) -> None:
+        first, second = self.branch(depth)
+        if first != second and self.builder.edges[first].channels + self.builder.edges[second].channels <= 16:
+            self.builder.join(self.name("cat"), first, Concat)
+
+
+Layer = Callable[[Growth, int], None]
+JOINS: tuple[Layer, ...] = (Growth.add, Growth.concat)
+SHAPES: tuple[Layer, ...] = (Growth.pool, Growth.average, Growth.upsample, Growth.flatten, Growth.fold_rows)
+MAP_LAYERS: tuple[Layer, ...] = (Growth.conv, Growth.conv, Growth.conv, Growth.activation, Growth.scores, *SHAPES, *JOINS, *JOINS)
+FLAT_LAYERS: tuple[Layer, ...] = (Growth.matmul, Growth.matmul, Growth.activation, Growth.fold_rows, Growth.scores, *JOINS)
+SAME_SIZE_ON_MAPS: tuple[Layer, ...] = (Growth.same_conv, Growth.same_conv, Growth.activation, Growth.scores, *JOINS)
+SAME_SIZE_FLAT: tuple[Layer, ...] = (Growth.matmul, Growth.activation, Growth.scores, *JOINS)
 
 
 def random_pins(hardware: Graph, seed: int, lanes: int = 256) -> Pins:
@@ -202,7 +315,12 @@ def random_pins(hardware: Graph, seed: int, lanes: int = 256) -> Pins:
     def choose(stage: Stage) -> Folding:
         return stage.foldings[rng.choice([i for i, f in enumerate(stage.foldings) if f.simd * f.pe <= lanes or i == 0])]
 
-    layers = {stage.layer: choose(stage) for stage in stages(hardware) if rng.random() < 0.9}
+    found = stages(hardware)
+    layers = {stage.layer: choose(stage) for stage in found if stage.edge is not None and rng.random() < 0.9}
+    windows = {stage.layer: choose(stage) for stage in found if stage.edge is None and rng.random() < 0.7}
+    for stage in found:
+        if stage.locked and stage.layer in layers:  # a window and what reads it lane by lane have one width
+            windows.pop(stage.layer, None)
     entry = hardware.edges[hardware.input.name]
-    elements = [d for d in divisors(entry.channels) if d * entry.type.bits <= 512]
-    return Pins(layers, int(rng.choice(elements)) if rng.random() < 0.8 else None)
+    elements = [d for d in divisors(math.prod(entry.shape)) if d * entry.type.bits <= 512]
+    return Pins(layers, int(rng.choice(elements)) if rng.random() < 0.8 else None, windows)

@@ -201,10 +201,10 @@ def line(file: str, old: str, new: str) -> Mutation:
     ("file", "old", "new", "layer"),
     [
         ("xnor_popcount.sv", "a_i[3*TRIPLES+:REST] ~^", "a_i[3*TRIPLES+:REST] ^", "hidden.0.0"),
-        ("mvu.sv", "first_piece_q ? init[p] : acc_q[p]", "first_piece_q ? init[p] : init[p]", "hidden.0.0"),
+        ("mac.sv", "first_i ? init_i : acc_q", "first_i ? init_i : init_i", "hidden.0.0"),
         ("mvu.sv", "if (step && first_pass) pieces[sf_q]", "if (step) pieces[sf_q]", "hidden.0.0"),
-        ("mvu.sv", "1'(SIMD * SF % 2)", "1'(1)", "output"),
-        ("argmax.sv", "> best_d ||", ">= best_d ||", "argmax"),
+        ("mvu.sv", "SIMD * SF % 2 == 1", "1'b1", "output"),
+        ("argmax.sv", "> best_d[j] ||", ">= best_d[j] ||", "argmax"),
         ("argmax.sv", "SIGNED != 0 ?", "SIGNED == 0 ?", "argmax"),
     ],
     ids=["popcount", "accumulator", "buffer", "parity", "ties", "sign"],

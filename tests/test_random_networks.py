@@ -1,69 +1,46 @@
-"""Random networks: exact reals, reference simulator and RTL agree in every bit. `benchmarks/fuzz.py` runs as many as there is time for."""
+"""Random networks: Brevitas, exact reals, reference simulator and RTL agree in every bit. `benchmarks/fuzz.py` runs as many as there is time for."""
 
 from __future__ import annotations
 
-import importlib
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
 from pathlib import Path
 
+import brevitas_modules
 import pytest
+from brevitas_networks import Description, descriptions
+from campaign import KINDS, Campaign
 from hypothesis import HealthCheck, Phase, given, seed, settings
-from hypothesis import strategies as st
-from network_checks import accelerator, check_folding, check_reference, check_rtl
-from networks import Network, networks
 
-from hwqnn.errors import UnsupportedError
-
-REFUSAL = "keep their exact order"
-"""Per-class scales without a common measure can need more bits than a score has."""
-RTL_NETWORKS = 8
+SIZE = {"brevitas": 60, "imported": 60, "canonical": 120, "matrices": 60}
+SIMULATED = {"brevitas": 8, "imported": 5, "canonical": 5, "matrices": 3}
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
-@given(networks(st.integers(1, 8) | st.integers(1, 16) | st.integers(9, 24) | st.just(67)))
-def test_exact_model_is_the_reference(network: Network) -> None:
-    try:
-        graph = check_reference(network)
-    except UnsupportedError as error:
-        assert REFUSAL in str(error)
-        return
-    check_folding(network, accelerator(network, graph))
+def assert_no_failures(campaign: Campaign) -> None:
+    assert not campaign.failures, "\n\n".join(f"{f.kind}: {type(f.error).__name__}: {f.error}\n{f.example!r}" for f in campaign.failures)
 
 
-def some_networks(count: int, first_seed: int) -> list[Network]:
-    """Deeper and rarer structures than the first that Hypothesis tries: the last of each of `count` short runs."""
-    found: list[Network] = []
-
-    def keep(network: Network) -> None:
-        found.append(network)
-
-    options = settings(max_examples=6, database=None, deadline=None, phases=(Phase.generate,), suppress_health_check=list(HealthCheck))
-    for number in range(first_seed, first_seed + count):
-        seen = len(found)
-        seed(number)(options(given(networks(st.integers(2, 20) | st.just(67)))(keep)))()
-        del found[seen:-1]
-    return found
+@pytest.mark.parametrize("kind", KINDS)
+def test_networks(kind: str, tmp_path: Path) -> None:
+    """Exact = reference for all, on Brevitas' own codes where there is a module; and = RTL for the last of them, with cycles as predicted."""
+    campaign = Campaign()
+    cases = campaign.batch(kind, 1, SIZE[kind])
+    assert_no_failures(campaign)
+    assert campaign.counts["drawn"] == SIZE[kind] and campaign.counts["refused"] < 0.1 * SIZE[kind]
+    campaign.rtl(kind, 1, SIZE[kind], cases[-SIMULATED[kind] :], tmp_path / "rtl", tmp_path / "runtime")
+    assert_no_failures(campaign)
+    assert campaign.counts[f"{kind}: = RTL"] == SIMULATED[kind]
 
 
-def test_rtl_is_the_exact_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every block's every bit, with and without pauses, and every cycle stamp as predicted."""
-    monkeypatch.setenv("HWQNN_CACHE", str(tmp_path))
-    build = importlib.import_module("hwqnn.cosim.build")
-    monkeypatch.setattr(
-        build, "_MAKE", tuple(flag.replace("OPT_FAST=-O2", "OPT_FAST=-O0") for flag in build._MAKE)
-    )  # short runs: compiling is the time
+def test_draws_cover_everything() -> None:
+    """What 400 descriptions hold: every layer, both joins, every number type."""
+    seen: Counter[str] = Counter()
 
-    def check(network: Network) -> bool:
-        try:
-            graph = check_reference(network)
-        except UnsupportedError as error:
-            assert REFUSAL in str(error)
-            return False
-        made = accelerator(network, graph)
-        check_folding(network, made)
-        check_rtl(network, made)
-        return True
+    def note(description: Description) -> None:
+        seen.update(repr(description).replace("(", " ( ").replace(",", " ").split())
 
-    with ThreadPoolExecutor(2) as pool:
-        done = list(pool.map(check, some_networks(RTL_NETWORKS, 100)))
-    assert sum(done) >= RTL_NETWORKS - 2
+    options = settings(max_examples=400, database=None, deadline=None, phases=(Phase.generate,), suppress_health_check=list(HealthCheck))
+    seed(1)(options(given(descriptions())(note)))()
+    layers = [cls.__name__ for cls in brevitas_modules.MAKERS]
+    values = [f"kind='{kind}'" for kind in ("bipolar", "ternary", "int", "sign")] + [f"groups='{g}'" for g in ("two", "depthwise")]
+    values += [f"bits={n}" for n in (1, 2, 3, 5, 6, 7, 8)] + ["narrow=True", "signed=False", "per_channel=True", "nice=False", "bias='int'"]
+    assert not {word for word in (*layers, *values) if seen[word] < 5}

@@ -19,10 +19,10 @@ SHARED = {"rtl": "*.sv", "boards": "*.toml", "sim": "harness.cpp", "sim/fst": "*
 WHERE = """
 import json, hwqnn
 from hwqnn import paths, zoo
-from hwqnn.data import mnist
+from hwqnn.data.load import SETS
 from hwqnn.report.write import SCHEMA
 from hwqnn.zoo import weights
-places = [hwqnn.__file__, paths.RTL, paths.SIM, paths.BOARDS, mnist.EXCERPT, SCHEMA, weights.__file__]
+places = [hwqnn.__file__, paths.RTL, paths.SIM, paths.BOARDS, SCHEMA, weights.__file__, *(s.excerpt for s in SETS.values())]
 print(json.dumps([str(place) for place in places]))
 """
 

@@ -17,7 +17,11 @@ OUTPUT_PORT = "output port"
 
 @dataclass(frozen=True)
 class Mismatch:
-    """One wrong value: the earliest block in the chain that differs, its first image, its first channel. `got` is None where nothing came."""
+    """One wrong value: the earliest block that differs, its first image, there the first value. `got` is None where nothing came.
+
+    Attributes:
+        pixel: (y, x) where the block gives a map, else empty.
+    """
 
     image: int
     layer: str
@@ -25,6 +29,7 @@ class Mismatch:
     channel: int
     expected: int
     got: int | None
+    pixel: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         return self.of("the RTL")
@@ -32,7 +37,8 @@ class Mismatch:
     def of(self, what: str) -> str:
         """This mismatch in words, where `what` gave the wrong value."""
         got = "nothing" if self.got is None else self.got
-        return f"image {self.image}, layer '{self.layer}' ({self.block}), channel {self.channel}: expected {self.expected}, {what} gave {got}"
+        where = f"pixel {self.pixel}, channel {self.channel}" if self.pixel else f"channel {self.channel}"
+        return f"image {self.image}, layer '{self.layer}' ({self.block}), {where}: expected {self.expected}, {what} gave {got}"
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,7 @@ class Comparison:
 
 @dataclass(frozen=True, eq=False)
 class _Stream:
-    """Values that should have been sent and that were, (frames, elements)."""
+    """Values that should have been sent, (frames, ...), and that were, (frames, elements)."""
 
     layer: str
     block: str
@@ -74,8 +80,9 @@ def compare(design: Design, trace: Trace, expected: dict[str, np.ndarray]) -> Co
         wrong = np.argwhere(differ)
         mismatches += int(np.bitwise_count(differ).sum()) + (want.size - got.size) * of.bits
         if first is None and len(wrong):
-            image, channel = (int(v) for v in wrong[0])
-            first = Mismatch(image, layer, block, channel, int(want[image, channel]), int(got[image, channel]))
+            image, element = (int(v) for v in wrong[0])
+            *pixel, channel = (int(v) for v in np.unravel_index(element, stream.expected.shape[1:] or (1,)))
+            first = Mismatch(image, layer, block, channel, int(want[image, element]), int(got[image, element]), tuple(pixel))
         # blocks before the one that stopped get further than it does, those behind it no further
         if len(got) < len(want) and (missing is None or len(got) < missing.image):
             missing = Mismatch(len(got), layer, block, 0, int(want[len(got), 0]), None)

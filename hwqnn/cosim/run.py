@@ -17,8 +17,8 @@ from hwqnn.dataflow.pack import code, decode, from_bytes, to_bytes
 from hwqnn.emit import Emitted
 from hwqnn.errors import CheckError, ToolError
 
-_LEAST_FRAMES = 64
-"""A process of its own pays off from so many frames on."""
+_LEAST_CYCLES = 20_000
+"""A process of its own pays off from so many cycles on."""
 _KEEP = "to keep the RTL and look into it: hwqnn.compile(...).write(folder), and .simulate(x, waveform=file) with images before the one that fails"
 
 
@@ -62,7 +62,7 @@ def run(
     waveform: Path | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Trace:
-    """Simulates every frame of `x`, integers (frames, elements) of the accelerator's input type.
+    """Simulates every frame of `x`, integers (frames, ...) of the accelerator's input type.
 
     Args:
         patience: cycles without any transfer after which the RTL counts as stuck.
@@ -73,7 +73,9 @@ def run(
         CheckError: the RTL finished no frame at all.
         ToolError: the simulator crashed.
     """
-    shards = max(1, min(jobs, len(x) // _LEAST_FRAMES)) if waveform is None else 1
+    x = x.reshape(len(x), -1)
+    cycles = len(x) * max(n.node.block.cycles for n in emitted.nodes)
+    shards = max(1, min(jobs, len(x), cycles // _LEAST_CYCLES)) if waveform is None else 1
     bounds = np.linspace(0, len(x), shards + 1).astype(int)
     done = [0] * shards
     processes: list[subprocess.Popen[str]] = []
@@ -136,7 +138,7 @@ def _run_one(
     """Runs one process and decodes what it recorded."""
     beat, last = emitted.nodes[0].node.block.beat_in, emitted.result.block
     beats = x.shape[1] // beat.elements
-    out_beats = int(last.schedule.give.sum())
+    out_beats = last.schedule.gives
     patterns = code(x, beat.type).reshape(-1, beat.elements)
     source = prefix.with_suffix(".in")
     source.write_bytes(to_bytes(patterns, beat.type.bits, emitted.input_bytes).tobytes())
@@ -163,7 +165,7 @@ def _run_one(
     for i, node in enumerate(n.node for n in emitted.nodes if n.node.edge is not None):
         out = node.block.beat_out
         rows = np.fromfile(prefix.with_suffix(f".{i}"), dtype=np.uint8).reshape(-1, -(-out.bits // 8))
-        per_frame = int(node.block.schedule.give.sum())
+        per_frame = node.block.schedule.gives
         whole = min(len(rows) // per_frame, len(x)) * per_frame
         streams.append(decode(from_bytes(rows[:whole], out.type.bits, out.elements), out.type).reshape(-1, per_frame * out.elements))
     rows = np.fromfile(prefix.with_suffix(".out"), dtype=np.uint8).reshape(-1, emitted.output_bytes + 1)[: len(stamps) * out_beats]

@@ -9,6 +9,7 @@ import gzip
 import math
 import struct
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,21 @@ def write(path: Path, array: np.ndarray) -> None:
     path.write_bytes(header + np.ascontiguousarray(array, np.uint8).tobytes())
 
 
-def files(folder: Path, split: str) -> tuple[Path, Path] | None:
-    """The image and the label file of a split in `folder`, under their usual names (`t10k-images-idx3-ubyte`, `.idx3`, `.gz`); None if not both."""
-    found = [sorted(folder.glob(f"{PREFIX[split]}-{what}[-.]idx{axes}-ubyte*")) for what, axes in (("images", 3), ("labels", 1))]
-    return (found[0][0], found[1][0]) if all(found) else None
+@dataclass(frozen=True)
+class Split:
+    """The two files of a split; an image file has `axes` axes: (N, H, W) or (N, C, H, W)."""
+
+    images: Path
+    labels: Path
+    axes: int
+
+
+def files(folder: Path, split: str) -> Split | None:
+    """The files of a split in `folder`, under their usual names (`t10k-images-idx3-ubyte`, `.idx3`, `.gz`; idx4 with channels); None if not both."""
+    prefix = PREFIX[split]
+    labels = sorted(folder.glob(f"{prefix}-labels[-.]idx1-ubyte*"))
+    for axes in (3, 4):
+        images = sorted(folder.glob(f"{prefix}-images[-.]idx{axes}-ubyte*"))
+        if images and labels:
+            return Split(images[0], labels[0], axes)
+    return None

@@ -1,4 +1,4 @@
-"""The LUT model of the matrix-vector unit: a weighted sum of what it is made of.
+"""The LUT model of the matrix-vector and the depthwise unit: a weighted sum of what they are made of.
 
 The weights are least squares over yosys 0.70 runs (`benchmarks/estimate.py --fit` repeats them, and without `--fit` measures the error on
 parameters that no fit has seen). Everything here is an estimate; reports say so and show its error beside it.
@@ -26,13 +26,19 @@ def rom_bram36(width: int, depth: int) -> float:
     return -(-width // _RAMB18_BITS) * -(-depth // _RAMB18_WORDS) / 2
 
 
+def melted_luts(width: int, depth: int) -> float:
+    """LUTs of `rtl/lookup.sv`: up to 8 words fit into the adders that read them."""
+    return 0.0 if depth <= 8 else rom_luts(width, depth)
+
+
 @dataclass(frozen=True, kw_only=True)
-class MvuParts:
-    """What a matrix-vector unit holds, in the units of `MVU_LUTS`.
+class MatrixParts:
+    """What a block that multiplies with a matrix holds, in the units of `MATRIX_LUTS`.
 
     Attributes:
-        weights, inits, thresholds: LUTs of the ROMs, by `rom_luts`.
-        counted: bits that go into popcounts. planes: one-bit products of few-bit operands, all bit planes together.
+        weights, inits, thresholds: LUTs of the ROMs, by `rom_luts` and `melted_luts`.
+        counted: bits that go into popcounts. planes: one-bit products of few-bit operands that are counted by threes, all bit planes together.
+        loose: those of the elements that no three are left for. added: bits added to sum up the products of multipliers.
         accumulated: accumulator bits of all PEs. buffered: input bits that can be replayed. stored: LUTs of that buffer's RAM.
         searched: bits compared in threshold searches. counters: bits of address counters. units: always 1.
     """
@@ -42,6 +48,8 @@ class MvuParts:
     thresholds: float
     counted: float
     planes: float
+    loose: float
+    added: float
     accumulated: float
     buffered: float
     stored: float
@@ -50,12 +58,14 @@ class MvuParts:
     units: float = 1.0
 
 
-MVU_LUTS = MvuParts(
+MATRIX_LUTS = MatrixParts(
     weights=1.11,
     inits=0.912,
     thresholds=0.123,
     counted=0.952,
     planes=1.18,
+    loose=1.5,
+    added=1.0,
     accumulated=1.133,
     buffered=0.454,
     stored=1.0,
@@ -66,9 +76,9 @@ MVU_LUTS = MvuParts(
 """LUTs for one of each part."""
 
 
-def total(parts: MvuParts, each: MvuParts = MVU_LUTS) -> float:
+def total(parts: MatrixParts, each: MatrixParts = MATRIX_LUTS) -> float:
     """The LUTs of all parts together."""
-    return sum(getattr(parts, f.name) * getattr(each, f.name) for f in fields(MvuParts))
+    return sum(getattr(parts, f.name) * getattr(each, f.name) for f in fields(MatrixParts))
 
 
 def buffer_luts(bits: int, words: int) -> float:

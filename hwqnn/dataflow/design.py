@@ -1,8 +1,9 @@
 """The dataflow design: hardware blocks joined by streams, and the contract every block keeps.
 
-A block is a step machine. Per frame it makes `len(schedule.take)` steps, at most one a clock cycle. A step may look at the waiting
-input beat, may remove it, and may yield an output beat `depth` cycles later. That is all the timing there is: `timing.py` composes
-any chain of blocks from their schedules, cycle for cycle, and the RTL in `rtl/` keeps the same rules.
+What a block does when is data: `timing.py` composes any network of blocks from it, cycle for cycle, and the RTL in `rtl/` keeps the
+same rules. There are three kinds. A step machine (`Schedule`) makes a fixed number of steps per frame, at most one a clock cycle; a
+step may look at the waiting input beats, may remove them, and may yield an output beat. A buffer (`Buffering`) stores its input and
+reads it in an order of its own. A fork (`Forking`) gives each beat to several readers.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ class Beat:
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
-    """One frame of a block, step by step. All three arrays are bool of the same length.
+    """One frame of a step machine, step by step. `need` and `take` are bool (steps,), or (steps, 2) for a join; `give` is bool (steps,).
 
     Attributes:
-        need: the step waits until an input beat is there.
+        need: the step waits until a beat is there, at every input that it needs.
         take: the step removes that beat (implies need).
         give: the step yields an output beat.
-        depth: clock cycles from a step to its output beat; 0 is combinational.
+        depth: clock cycles from a step to its output beat; 0 is combinational (every step needs its inputs there).
             With depth > 0 all steps stall while the oldest output beat is not accepted (the pipeline is rigid).
     """
 
@@ -50,6 +51,63 @@ class Schedule:
     def cycles(self) -> int:
         """Steps per frame: the least number of cycles between two frames."""
         return len(self.take)
+
+    @property
+    def gives(self) -> int:
+        """Output beats per frame."""
+        return int(self.give.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Buffering:
+    """One frame of a block that stores its input and reads it in its own order: a FIFO, a sliding window, an upsampler.
+
+    The writer takes every beat for which there is room. The reader makes len(need) steps, each of which yields a beat. With w the beats
+    ever written, r the steps ever made, f = r // len(need) and i = r % len(need):
+
+        s_tready = w - (f * takes + free[i]) < capacity
+        have     = w >= f * takes + need[i]                  (a beat written in this cycle counts from the next one on)
+        depth > 0:  advance = !m_tvalid || m_tready;  step = advance && have;  m_tvalid rises `depth` advancing cycles after the step
+        depth == 0: m_tvalid = have;  step = have && m_tready
+
+    Attributes:
+        takes: input beats per frame.
+        need: int64 (steps,), the input beats of the frame that must be there before step i.
+        free: int64 (steps,), the input beats of the frame that no step from i on reads any more; nondecreasing. So the writer runs
+            ahead into the next frame.
+        capacity: beats that fit.
+        depth: clock cycles from a step to its output beat.
+    """
+
+    takes: int
+    need: np.ndarray
+    free: np.ndarray
+    capacity: int
+    depth: int
+
+    @property
+    def cycles(self) -> int:
+        """The least number of cycles between two frames."""
+        return max(self.takes, len(self.need))
+
+    @property
+    def gives(self) -> int:
+        """Output beats per frame."""
+        return len(self.need)
+
+
+@dataclass(frozen=True)
+class Forking:
+    """A fork to `outputs` readers, each of which takes a beat when it will; the next beat waits for the slowest. Combinational:
+
+        m_tvalid[k] = s_tvalid && !done[k];  s_tready = &(done | m_tready);  done[k] <= transfer ? 0 : done[k] | (m_tvalid[k] & m_tready[k])
+
+    A frame is one beat.
+    """
+
+    outputs: int
+    cycles: ClassVar[int] = 1
+    gives: ClassVar[int] = 1
 
 
 @dataclass(frozen=True)
@@ -89,8 +147,23 @@ class Block:
     beat_out: Beat
 
     @property
-    def schedule(self) -> Schedule:
+    def beats_in(self) -> tuple[Beat, ...]:
+        """What each input stream carries; a join has two."""
+        return (self.beat_in,)
+
+    @property
+    def outputs(self) -> int:
+        """Output streams, all of `beat_out`; a fork has several."""
+        return 1
+
+    @property
+    def schedule(self) -> Schedule | Buffering | Forking:
         raise NotImplementedError
+
+    @property
+    def cycles(self) -> int:
+        """The least number of cycles between two frames. The folding solver asks every folding for it, so no long schedule should be made to tell."""
+        return self.schedule.cycles
 
     @property
     def parameters(self) -> dict[str, int]:
@@ -107,6 +180,14 @@ class Block:
         raise NotImplementedError
 
 
+@dataclass(frozen=True)
+class Source:
+    """Where an input stream comes from: output `port` of the node called `node`; the accelerator's own input when that is None."""
+
+    node: str | None
+    port: int = 0
+
+
 @dataclass(frozen=True, eq=False)
 class Node:
     """A block in its place.
@@ -116,18 +197,21 @@ class Node:
         layer: the user's own layer name, for reports and errors.
         block: the hardware.
         edge: the op whose integers this node's output stream carries (the cosimulation compares them), or None for
-            plumbing (FIFOs, converters), whose output is its input's.
+            plumbing (FIFOs, converters, windows, forks), which only moves or repeats what others computed.
+        inputs: where each of the block's input streams comes from.
     """
 
     name: str
     layer: str
     block: Block
     edge: str | None
+    inputs: tuple[Source, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """A chain of nodes; the stream into the first and out of the last are the accelerator's own."""
+    """A network of nodes, producers before consumers. Every output port has one reader: a node, or for the last node's the accelerator's
+    output. The first node alone reads the accelerator's input."""
 
     name: str
     nodes: tuple[Node, ...]
@@ -135,8 +219,12 @@ class Design:
 
     @property
     def result(self) -> Node:
-        """The last node that computes: its output is the accelerator's."""
-        return next(node for node in reversed(self.nodes) if node.edge is not None)
+        """The node that computes the graph's output; behind it there is only plumbing."""
+        named = {node.name: node for node in self.nodes}
+        node = self.nodes[-1]
+        while node.edge is None:
+            node = named[str(node.inputs[0].node)]
+        return node
 
     @property
     def estimate(self) -> Resources:

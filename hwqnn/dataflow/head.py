@@ -1,8 +1,9 @@
-"""The blocks after the last matrix: exact per-class integer scores, and the argmax."""
+"""Per-channel integer scales (exact scores of classes, operands of a join that must agree), and the argmax."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import ClassVar
 
 import numpy as np
@@ -14,25 +15,32 @@ from hwqnn.ir import ChannelAffine, Edge, smallest
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ArgMaxBlock(Block):
-    """Compares the classes `beat_in.elements` at a time and gives one label a frame."""
+    """Compares the classes `beat_in.elements` at a time and gives one beat a vector (pixel): the indices of the greatest `beat_out.elements`."""
 
     module: ClassVar[str] = "argmax"
     channels: int
+    vectors: int = 1
 
     @property
     def fold(self) -> int:
         return self.channels // self.beat_in.elements
 
     @property
+    def cycles(self) -> int:
+        return self.fold * self.vectors
+
+    @property
     def schedule(self) -> Schedule:
-        every = np.ones(self.fold, dtype=bool)
-        return Schedule(every, every, np.arange(self.fold) == self.fold - 1, 1)
+        every = np.ones(self.cycles, dtype=bool)
+        return Schedule(every, every, np.arange(self.cycles) % self.fold == self.fold - 1, 1)
 
     @property
     def parameters(self) -> dict[str, int]:
         return {
             "PE": self.beat_in.elements,
             "FOLD": self.fold,
+            "VECTORS": self.vectors,
+            "K": self.beat_out.elements,
             "WIDTH": self.beat_in.type.bits,
             "SIGNED": int(kind(self.beat_in.type) == 2),  # the bits of bipolar values order as they do
             "OUT_BITS": self.beat_out.type.bits,
@@ -40,28 +48,34 @@ class ArgMaxBlock(Block):
 
     @property
     def estimate(self) -> Resources:
-        width = self.beat_in.type.bits
-        return Resources(lut=self.beat_in.elements * 1.5 * width + 12, ff=width + 2 * self.beat_out.type.bits)
+        width, k = self.beat_in.type.bits, self.beat_out.elements
+        return Resources(lut=k * self.beat_in.elements * 1.5 * width + 12, ff=k * (width + self.beat_out.type.bits) + self.beat_out.type.bits)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ChannelAffineBlock(Block):
-    """mul[c] * x + add[c], one multiplier a lane."""
+    """mul[c] * x + add[c], one multiplier a lane. A frame has `vectors` times all channels (pixels)."""
 
     module: ClassVar[str] = "channel_affine"
     op: ChannelAffine
+    vectors: int = 1
 
     @classmethod
     def make(cls, op: ChannelAffine, beat: Beat, edge: Edge) -> ChannelAffineBlock:
-        return cls(beat_in=beat, beat_out=Beat(beat.elements, edge.type), op=op)
+        """The block for inputs of `beat` and an output edge `edge`."""
+        return cls(beat_in=beat, beat_out=Beat(beat.elements, edge.type), op=op, vectors=prod(edge.shape[:-1]))
 
     @property
     def fold(self) -> int:
         return len(self.op.mul) // self.beat_in.elements
 
     @property
+    def cycles(self) -> int:
+        return self.fold * self.vectors
+
+    @property
     def schedule(self) -> Schedule:
-        every = np.ones(self.fold, dtype=bool)
+        every = np.ones(self.cycles, dtype=bool)
         return Schedule(every, every, every, 2)
 
     @property
@@ -69,6 +83,7 @@ class ChannelAffineBlock(Block):
         return {
             "PE": self.beat_in.elements,
             "FOLD": self.fold,
+            "VECTORS": self.vectors,
             "WIDTH": self.beat_in.type.bits,
             "SIGNED": int(kind(self.beat_in.type) == 2),
             "MUL_BITS": _signed_bits(self.factors[0]),

@@ -8,15 +8,19 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow.design import Beat, Block, Resources, Schedule
+from hwqnn.dataflow.design import Beat, Block, Buffering, Resources, Schedule
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Fifo(Block):
-    """A shift-register FIFO. It has no schedule: the timing engine knows it as a queue of `depth` beats with one cycle of delay."""
+    """A shift-register FIFO."""
 
     module: ClassVar[str] = "fifo"
     depth: int
+
+    @property
+    def schedule(self) -> Buffering:
+        return Buffering(takes=1, need=np.ones(1, dtype=np.int64), free=np.zeros(1, dtype=np.int64), capacity=self.depth, depth=0)
 
     @property
     def parameters(self) -> dict[str, int]:
@@ -40,8 +44,12 @@ class WidthDown(Block):
         return self.beat_in.elements // self.beat_out.elements
 
     @property
+    def cycles(self) -> int:
+        return self.beats * self.ratio
+
+    @property
     def schedule(self) -> Schedule:
-        step = np.arange(self.beats * self.ratio)
+        step = np.arange(self.cycles)
         every = np.ones(len(step), dtype=bool)
         return Schedule(every, step % self.ratio == self.ratio - 1, every, 0)
 
@@ -67,8 +75,12 @@ class WidthUp(Block):
         return self.beat_out.elements // self.beat_in.elements
 
     @property
+    def cycles(self) -> int:
+        return self.beats
+
+    @property
     def schedule(self) -> Schedule:
-        step = np.arange(self.beats)
+        step = np.arange(self.cycles)
         every = np.ones(len(step), dtype=bool)
         return Schedule(every, every, step % self.ratio == self.ratio - 1, 0)
 

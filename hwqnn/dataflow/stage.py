@@ -1,63 +1,81 @@
-"""Stages: what the folding solver chooses for. One stage is one op of the canonical graph, or several that one block computes together.
+"""Stages: what the folding solver chooses for. One stage is one block: an op of the canonical graph, a part of it (the window of a
+convolution), or several that one block computes together.
 
 A stage maker registers itself for the op class it starts with.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
+import numpy as np
+
+from hwqnn.dataflow.accumulator import Product, accumulator, products
+from hwqnn.dataflow.depthwise import Depthwise
 from hwqnn.dataflow.design import Beat, Block
 from hwqnn.dataflow.head import ArgMaxBlock, ChannelAffineBlock
-from hwqnn.dataflow.mvu import Mvu, accumulator
+from hwqnn.dataflow.joins import AddBlock, ConcatBlock
+from hwqnn.dataflow.matrix import Matrix
+from hwqnn.dataflow.mvu import Mvu
+from hwqnn.dataflow.pack import code
+from hwqnn.dataflow.pool import PoolBlock
 from hwqnn.dataflow.threshold import ThresholdBlock
+from hwqnn.dataflow.upsample import UpsampleBlock
+from hwqnn.dataflow.window import Window
 from hwqnn.errors import UnsupportedError
-from hwqnn.ir import ArgMax, ChannelAffine, Graph, Input, MatMul, Op, Threshold
+from hwqnn.ir import Add, ArgMax, ChannelAffine, Concat, Conv, Edge, Geometry, Graph, MatMul, MaxPool, Op, Reshape, Threshold, Upsample
 
 
 @dataclass(frozen=True)
 class Folding:
-    """Elements a stage takes (SIMD) and gives (PE) per beat; whether its weights lie in block RAM."""
+    """Elements a stage takes (SIMD) and gives (PE) per beat, whether its memory lies in block RAM, and how it multiplies."""
 
     simd: int
     pe: int
     bram: bool = False
+    product: Product = Product.PLANES
 
     def __str__(self) -> str:
-        return f"pe={self.pe}, simd={self.simd}" + (", bram=true" if self.bram else "")
+        product = f", product={self.product}" if self.product is not Product.PLANES else ""
+        return f"pe={self.pe}, simd={self.simd}" + (", bram=true" if self.bram else "") + product
 
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """A place in the chain that wants a block.
+    """A place in the design that wants a block.
 
     Attributes:
-        layer: the user's name for it.
+        layer: the user's name for it. A window and the block that it feeds share one.
         kind: the block's kind, for names.
-        edge: the op whose output this stage gives.
-        frame: elements it takes per frame.
+        edge: the op whose output this stage gives; None for a window, which only repeats what it was given.
+        inputs: the stages whose streams it reads; None is the accelerator's input.
+        frame: elements it takes per frame, of each input (of each alike; a concatenation has its own for each).
         foldings: every folding there is.
         block: makes the block for a folding.
-        decoupled: it pauses its input, so a FIFO goes before it.
+        vectors: a block that pauses its input does so after each of so many parts of a frame; 0 for one that never pauses.
+        locked: the order of its input depends on the width of the beats, so that no converter may go before it.
     """
 
     layer: str
     kind: str
-    edge: str
-    frame: int
+    edge: str | None
+    inputs: tuple[Stage | None, ...]
+    frame: tuple[int, ...]
     foldings: tuple[Folding, ...]
     block: Callable[[Folding], Block]
-    decoupled: bool = False
+    vectors: int = 0
+    locked: bool = False
 
 
 MAX_SIMD = 64
 """The widest dot product in one clock cycle: 64 terms without a register in between routed at 107 to 169 MHz on an xc7z020-1."""
 
-Maker = Callable[[Graph, list[Op]], tuple[Stage, int]]
+Maker = Callable[[Graph, Op, tuple[Stage | None, ...]], Iterator[Stage]]
 MAKERS: dict[type[Op], Maker] = {}
-"""Op class -> maker; a maker gets the ops from this one on and says how many of them its stage computes."""
+"""Op class -> maker; a maker gets the op and the stages that give its inputs. The last stage that it yields gives the op's output, or that of
+the op behind it which it computes too; one that yields none hands its input on."""
 
 
 def maker(op: type[Op]) -> Callable[[Maker], Maker]:
@@ -72,80 +90,189 @@ def divisors(n: int) -> tuple[int, ...]:
     return tuple(d for d in range(1, n + 1) if n % d == 0)
 
 
-def stages(graph: Graph) -> Iterator[Stage]:
-    """The chain of stages of a canonical graph.
+def stages(graph: Graph) -> tuple[Stage, ...]:
+    """The stages of a canonical graph, producers before consumers. The last one gives its output: nothing else is without a reader.
 
     Raises:
-        UnsupportedError: the graph is not a chain, or an op has no block.
+        UnsupportedError: an op has no block, or there is nothing to compute.
     """
-    ops = list(graph.ops)
-    for previous, op in pairwise(ops):
-        if op.inputs != (previous.name,):
-            raise UnsupportedError(f"'{op.name}' does not follow '{previous.name}': only chains of layers have hardware so far")
-    if not isinstance(ops[0], Input) or len(ops) < 2:
-        raise UnsupportedError(f"graph '{graph.name}' computes nothing")
-    rest = ops[1:]
-    while rest:
-        if type(rest[0]) not in MAKERS:
+    found: list[Stage] = []
+    giver: dict[str, Stage | None] = {graph.input.name: None}
+    for op in graph.ops:
+        if op.name in giver:  # the input, or computed by the stage before
+            continue
+        if type(op) not in MAKERS:
             raise UnsupportedError(
-                f"{rest[0].kind} '{rest[0].name}' has no hardware block; ops that have one: {', '.join(sorted(c.__name__ for c in MAKERS))}"
+                f"{op.kind} '{op.name}' has no hardware block; ops that have one: {', '.join(sorted(c.__name__ for c in MAKERS))}"
             )
-        stage, used = MAKERS[type(rest[0])](graph, rest)
-        yield stage
-        rest = rest[used:]
+        sources = tuple(giver[name] for name in op.inputs)
+        made = list(MAKERS[type(op)](graph, op, sources))
+        found += made
+        giver[op.name] = made[-1] if made else sources[0]
+        if made and made[-1].edge is not None:
+            giver[made[-1].edge] = made[-1]
+    if not found:
+        raise UnsupportedError(f"graph '{graph.name}' computes nothing")
+    return tuple(found)
 
 
 def _lanes(channels: int) -> tuple[Folding, ...]:
     return tuple(Folding(d, d) for d in divisors(channels))
 
 
+def _size(edge: Edge) -> int:
+    return math.prod(edge.shape)
+
+
+def _pixels(edge: Edge) -> int:
+    return _size(edge) // edge.channels
+
+
+@maker(Reshape)
+def _reshape(graph: Graph, op: Op, sources: tuple[Stage | None, ...]) -> Iterator[Stage]:
+    return iter(())  # a stream is row-major under any shape
+
+
 @maker(Threshold)
-def _threshold(graph: Graph, ops: list[Op]) -> tuple[Stage, int]:
-    op = ops[0]
+def _threshold(graph: Graph, op: Op, sources: tuple[Stage | None, ...]) -> Iterator[Stage]:
     assert isinstance(op, Threshold)
     x, y = graph.edges[op.inputs[0]], graph.edges[op.name]
 
     def block(f: Folding) -> Block:
-        return ThresholdBlock(beat_in=Beat(f.simd, x.type), beat_out=Beat(f.pe, y.type), op=op, channels=x.channels)
+        return ThresholdBlock(beat_in=Beat(f.simd, x.type), beat_out=Beat(f.pe, y.type), op=op, channels=x.channels, vectors=_pixels(x))
 
-    return Stage(op.name, "threshold", op.name, x.channels, _lanes(x.channels), block), 1
+    yield Stage(op.name, "threshold", op.name, sources, (_size(x),), _lanes(x.channels), block)
 
 
 @maker(MatMul)
-def _mvu(graph: Graph, ops: list[Op]) -> tuple[Stage, int]:
-    op = ops[0]
-    assert isinstance(op, MatMul)
-    threshold = ops[1] if len(ops) > 1 and isinstance(ops[1], Threshold) and not ops[1].descending.any() else None
+@maker(Conv)
+def _matrix(graph: Graph, op: Op, sources: tuple[Stage | None, ...]) -> Iterator[Stage]:
+    assert isinstance(op, MatMul | Conv)
+    x, matrix, threshold = graph.edges[op.inputs[0]], Matrix.of(op, graph.edges[op.inputs[0]]), _fused(graph, op)
+    acc, edge = accumulator(matrix, threshold, x.type), threshold.name if threshold is not None else op.name
+    lanewise = matrix.depthwise
+    in_order = isinstance(op, MatMul) or _in_order(op.geometry, x, tiles=op.groups)
+    if not in_order:
+        assert isinstance(op, Conv)
+        window = _window(op, op.geometry, x, sources, None if lanewise else x.channels // op.groups, 0)
+        yield window
+        sources = (window,)
+    variants = [(bram, product) for bram in (False, True) for product in products(matrix, x.type)]
+    frame = (matrix.vectors * matrix.inputs,)
+
+    if lanewise:
+
+        def lanes(f: Folding) -> Block:
+            return Depthwise.fold(matrix, threshold, x.type, f.pe, bram=f.bram, acc=acc, product=f.product)
+
+        foldings = tuple(Folding(d, d, *v) for d in divisors(x.channels) for v in variants)
+        yield Stage(op.name, "depthwise", edge, sources, frame, foldings, lanes, locked=not in_order)
+        return
+
+    def block(f: Folding) -> Block:
+        return Mvu.fold(matrix, threshold, x.type, f.pe, f.simd, bram=f.bram, acc=acc, product=f.product)
+
+    widths = [d for d in divisors(matrix.inputs) if d <= MAX_SIMD]
+    foldings = tuple(Folding(simd, pe, *v) for simd in widths for pe in divisors(matrix.outputs // matrix.groups) for v in variants)
+    yield Stage(op.name, "mvu", edge, sources, frame, foldings, block, matrix.vectors)
+
+
+def _fused(graph: Graph, op: Op) -> Threshold | None:
+    """The thresholds behind a matrix that its block compares with: those that alone read it, unless some descend."""
+    readers = graph.consumers(op.name)
+    if len(readers) == 1 and isinstance(readers[0], Threshold) and op.name != graph.output and not readers[0].descending.any():
+        return readers[0]
+    return None
+
+
+def _in_order(geometry: Geometry, x: Edge, tiles: int) -> bool:
+    """Whether the stream itself is the stream of windows: single pixels, or one window that is the whole map."""
+    if any(geometry.padding):
+        return False
+    return (geometry.kernel == geometry.stride == (1, 1)) or (geometry.kernel == x.shape[:2] and tiles == 1)
+
+
+def _window(op: Op, geometry: Geometry, x: Edge, sources: tuple[Stage | None, ...], tile: int | None, pad: np.ndarray | int) -> Stage:
+    """`tile` None: a tile is a beat."""
+    height, width, channels = x.shape
+
+    def block(f: Folding) -> Block:
+        beat = Beat(f.simd, x.type)
+        return Window(
+            beat_in=beat, beat_out=beat, geometry=geometry, height=height, width=width, channels=channels, tile=tile or f.simd, pad=pad, bram=f.bram
+        )
+
+    foldings = tuple(Folding(d, d, bram) for d in divisors(tile or channels) for bram in (False, True))
+    return Stage(op.name, "window", None, sources, (_size(x),), foldings, block)
+
+
+@maker(MaxPool)
+def _pool(graph: Graph, op: Op, sources: tuple[Stage | None, ...]) -> Iterator[Stage]:
+    assert isinstance(op, MaxPool)
+    x, y = graph.edges[op.inputs[0]], graph.edges[op.name]
+    minimum = np.broadcast_to(op.minimum, (x.channels,))
+    window = _window(op, op.geometry, x, sources, None, code(np.where(minimum, x.type.max, x.type.min), x.type))
+    yield window
+
+    def block(f: Folding) -> Block:
+        beat = Beat(f.pe, x.type)
+        return PoolBlock(beat_in=beat, beat_out=beat, taps=op.geometry.taps, channels=x.channels, pixels=_pixels(y), minimum=minimum)
+
+    yield Stage(op.name, "pool", op.name, (window,), (_size(y) * op.geometry.taps,), _lanes(x.channels), block, locked=True)
+
+
+@maker(Add)
+def _add(graph: Graph, op: Op, sources: tuple[Stage | None, ...]) -> Iterator[Stage]:
+    (a, b), y = (graph.edges[name] for name in op.inputs), graph.edges[op.name]
+
+    def block(f: Folding) -> Block:
+        return AddBlock(beat_in=Beat(f.simd, a.type), beat_in_b=Beat(f.simd, b.type), beat_out=Beat(f.pe, y.type), elements=_size(y))
+
+    yield Stage(op.name, "add", op.name, sources, (_size(a), _size(b)), _lanes(y.channels), block)
+
+
+@maker(Concat)
+def _concat(graph: Graph, op: Op, sources: tuple[Stage | None, ...]) -> Iterator[Stage]:
+    (a, b), y = (graph.edges[name] for name in op.inputs), graph.edges[op.name]
+    channels = (a.channels, b.channels)
+
+    def block(f: Folding) -> Block:
+        beats = {"beat_in": Beat(f.simd, a.type), "beat_in_b": Beat(f.simd, b.type), "beat_out": Beat(f.pe, y.type)}
+        return ConcatBlock(**beats, channels=channels, pixels=_pixels(y))
+
+    yield Stage(op.name, "concat", op.name, sources, (_size(a), _size(b)), _lanes(math.gcd(*channels)), block)
+
+
+@maker(Upsample)
+def _upsample(graph: Graph, op: Op, sources: tuple[Stage | None, ...]) -> Iterator[Stage]:
+    assert isinstance(op, Upsample)
     x = graph.edges[op.inputs[0]]
-    acc = accumulator(op, threshold, x.type)
-    outputs, inputs = op.weight.shape
-    foldings = tuple(Folding(simd, pe, bram) for simd in divisors(inputs) if simd <= MAX_SIMD for pe in divisors(outputs) for bram in (False, True))
-    stage = Stage(
-        layer=op.name,
-        kind="mvu",
-        edge=threshold.name if threshold else op.name,
-        frame=inputs,
-        foldings=foldings,
-        block=lambda f: Mvu.fold(op, threshold, x.type, f.pe, f.simd, f.bram, acc),
-        decoupled=True,
-    )
-    return stage, 2 if threshold else 1
+    height, width, channels = x.shape
+
+    def block(f: Folding) -> Block:
+        beat = Beat(f.simd, x.type)
+        return UpsampleBlock(beat_in=beat, beat_out=beat, factor=op.factor, height=height, width=width, channels=channels)
+
+    yield Stage(op.name, "upsample", op.name, sources, (_size(x),), _lanes(channels), block)
 
 
 @maker(ChannelAffine)
-def _channel_affine(graph: Graph, ops: list[Op]) -> tuple[Stage, int]:
-    op = ops[0]
+def _channel_affine(graph: Graph, op: Op, sources: tuple[Stage | None, ...]) -> Iterator[Stage]:
     assert isinstance(op, ChannelAffine)
-    x, y = graph.edges[op.inputs[0]], graph.edges[op.name]
-    return Stage(op.name, "affine", op.name, x.channels, _lanes(x.channels), lambda f: ChannelAffineBlock.make(op, Beat(f.simd, x.type), y)), 1
-
-
-@maker(ArgMax)
-def _argmax(graph: Graph, ops: list[Op]) -> tuple[Stage, int]:
-    op = ops[0]
     x, y = graph.edges[op.inputs[0]], graph.edges[op.name]
 
     def block(f: Folding) -> Block:
-        return ArgMaxBlock(beat_in=Beat(f.simd, x.type), beat_out=Beat(1, y.type), channels=x.channels)
+        return ChannelAffineBlock.make(op, Beat(f.simd, x.type), y)
 
-    return Stage(op.name, "argmax", op.name, x.channels, tuple(Folding(d, 1) for d in divisors(x.channels)), block), 1
+    yield Stage(op.name, "affine", op.name, sources, (_size(x),), _lanes(x.channels), block)
+
+
+@maker(ArgMax)
+def _argmax(graph: Graph, op: Op, sources: tuple[Stage | None, ...]) -> Iterator[Stage]:
+    assert isinstance(op, ArgMax)
+    x, y = graph.edges[op.inputs[0]], graph.edges[op.name]
+
+    def block(f: Folding) -> Block:
+        return ArgMaxBlock(beat_in=Beat(f.simd, x.type), beat_out=Beat(f.pe, y.type), channels=x.channels, vectors=_pixels(x))
+
+    yield Stage(op.name, "argmax", op.name, sources, (_size(x),), tuple(Folding(d, op.k) for d in divisors(x.channels)), block)

@@ -39,11 +39,12 @@ def search_table(thresholds: np.ndarray, lanes: int, bits: int) -> Memory:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ThresholdBlock(Block):
-    """`beat_in.elements` lanes, one beat a cycle."""
+    """`beat_in.elements` lanes, one beat a cycle. A frame has `vectors` times all channels (pixels)."""
 
     module: ClassVar[str] = "threshold"
     op: Threshold
     channels: int
+    vectors: int = 1
 
     @property
     def lanes(self) -> int:
@@ -54,8 +55,12 @@ class ThresholdBlock(Block):
         return self.channels // self.lanes
 
     @property
+    def cycles(self) -> int:
+        return self.fold * self.vectors
+
+    @property
     def schedule(self) -> Schedule:
-        every = np.ones(self.fold, dtype=bool)
+        every = np.ones(self.cycles, dtype=bool)
         return Schedule(every, every, every, search_stages(self.op.levels))
 
     @property
@@ -78,6 +83,7 @@ class ThresholdBlock(Block):
         return {
             "PE": self.lanes,
             "FOLD": self.fold,
+            "VECTORS": self.vectors,
             "WIDTH": self.beat_in.type.bits,
             "SIGNED": int(kind(self.beat_in.type) == 2),
             "LEVELS": self.op.levels,
@@ -107,4 +113,4 @@ class ThresholdBlock(Block):
             compare = max(0, self.bits - 2 - ((t & -t).bit_length() - 1 if t else 0)) / 5
         else:
             compare = self.bits * (stages - 1 + (0.25 if self.rows == 1 else 1.2))
-        return Resources(lut=self.lanes * compare + 4 + self.fold.bit_length(), ff=self.lanes * stages * (self.bits + 1))
+        return Resources(lut=self.lanes * compare + 4 + self.cycles.bit_length(), ff=self.lanes * stages * (self.bits + 1))

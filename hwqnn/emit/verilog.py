@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from hwqnn.dataflow.design import Block, Design, Node
+from hwqnn.dataflow.design import Block, Design, Node, Source
 from hwqnn.emit.names import identifier, unique
 from hwqnn.ir import Bipolar
 from hwqnn.paths import RTL
@@ -48,6 +49,7 @@ class Emitted:
         top: the accelerator's module.
         sources: every SystemVerilog file, library first.
         nodes: the design's nodes in order.
+        result: the node that computes what leaves the accelerator.
         input_bytes, output_bytes: width of a beat at the accelerator's own ports.
     """
 
@@ -55,13 +57,9 @@ class Emitted:
     top: str
     sources: tuple[Path, ...]
     nodes: tuple[EmittedNode, ...]
+    result: Node
     input_bytes: int
     output_bytes: int
-
-    @property
-    def result(self) -> Node:
-        """The last node that computes: its output is the accelerator's."""
-        return next(n.node for n in reversed(self.nodes) if n.node.edge is not None)
 
 
 def padded_bits(bits: int) -> int:
@@ -94,6 +92,7 @@ def emit(design: Design, directory: Path, target: Target = Target.XC7) -> Emitte
         top,
         (*sorted(library.values()), *(n.sources[-1] for n in nodes), top_path),
         tuple(nodes),
+        design.result,
         padded_bits(beat_in.bits) // 8,
         beat_out.elements * padded_bits(beat_out.type.bits) // 8,
     )
@@ -126,20 +125,21 @@ def _emit_node(node: Node, signal: str, module: str, directory: Path, library: t
         values[parameter] = f'"{path.name}"'
     parameters = ",\n".join(f"    .{name}({value})" for name, value in values.items())
     ports = ",\n".join(f"    .{port}({port})" for port in ("clk_i", "rst_ni", *_PORTS))
+    inputs, outputs = _width(len(block.beats_in)), _width(block.outputs)
     path = directory / f"{module}.sv"
     path.write_text(
         f"""// {node.block.module} of layer {json.dumps(node.layer)}
 module {module} (
   input  logic clk_i,
   input  logic rst_ni,
-  input  logic [{block.beat_in.bits - 1}:0] s_tdata_i,
-  input  logic s_tvalid_i,
-  input  logic s_tlast_i,
-  output logic s_tready_o,
+  input  logic [{sum(beat.bits for beat in block.beats_in) - 1}:0] s_tdata_i,
+  input  logic {inputs}s_tvalid_i,
+  input  logic {inputs}s_tlast_i,
+  output logic {inputs}s_tready_o,
   output logic [{block.beat_out.bits - 1}:0] m_tdata_o,
-  output logic m_tvalid_o,
+  output logic {outputs}m_tvalid_o,
   output logic m_tlast_o,
-  input  logic m_tready_i
+  input  logic {outputs}m_tready_i
 );
   {block.module} #(
 {parameters}
@@ -157,30 +157,31 @@ def _top(design: Design, top: str, nodes: list[EmittedNode]) -> str:
     in_bits, element = padded_bits(beat_in.bits), padded_bits(beat_out.type.bits)
     out_bits = beat_out.elements * element
     unused = f"  logic unused_padding;\n  assign unused_padding = ^s_axis_tdata[{in_bits - 1}:{beat_in.bits}];\n" if in_bits > beat_in.bits else ""
+    named = {n.node.name: n for n in nodes}
     lines = []
-    source, data = "s_axis", f"s_axis_tdata[{beat_in.bits - 1}:0]"
     for n in nodes:
-        s = n.signal
+        s, streams = n.signal, [_Ends.of(source, named, beat_in.bits) for source in n.node.inputs]
+        outputs = _width(n.node.block.outputs)
         lines.append(f"""
   // layer {json.dumps(n.node.layer)}
   logic [{n.node.block.beat_out.bits - 1}:0] {s}_tdata /* verilator public_flat_rd */;
-  logic {s}_tvalid /* verilator public_flat_rd */;
-  logic {s}_tready /* verilator public_flat_rd */;
+  logic {outputs}{s}_tvalid /* verilator public_flat_rd */;
+  logic {outputs}{s}_tready /* verilator public_flat_rd */;
   logic {s}_tlast;
   {n.module} i_{s} (
     .clk_i(aclk),
     .rst_ni(aresetn),
-    .s_tdata_i({data}),
-    .s_tvalid_i({source}_tvalid),
-    .s_tlast_i({source}_tlast),
-    .s_tready_o({source}_tready),
+    .s_tdata_i({_joined(e.tdata for e in streams)}),
+    .s_tvalid_i({_joined(e.tvalid for e in streams)}),
+    .s_tlast_i({_joined(e.tlast for e in streams)}),
+    .s_tready_o({_joined(e.tready for e in streams)}),
     .m_tdata_o({s}_tdata),
     .m_tvalid_o({s}_tvalid),
     .m_tlast_o({s}_tlast),
     .m_tready_i({s}_tready)
   );
 """)
-        source, data = s, f"{s}_tdata"
+    source = nodes[-1].signal
     bits, signed = beat_out.type.bits, beat_out.type.min < 0
     elements = []
     for i in reversed(range(beat_out.elements)):
@@ -212,3 +213,32 @@ module {top} (
   assign {source}_tready = m_axis_tready;
 endmodule
 """
+
+
+@dataclass(frozen=True)
+class _Ends:
+    """The wires of a stream that a node reads."""
+
+    tdata: str
+    tvalid: str
+    tlast: str
+    tready: str
+
+    @staticmethod
+    def of(source: Source, named: dict[str, EmittedNode], input_bits: int) -> _Ends:
+        if source.node is None:
+            return _Ends(f"s_axis_tdata[{input_bits - 1}:0]", "s_axis_tvalid", "s_axis_tlast", "s_axis_tready")
+        producer = named[source.node]
+        s, port = producer.signal, f"[{source.port}]" if producer.node.block.outputs > 1 else ""
+        return _Ends(f"{s}_tdata", f"{s}_tvalid{port}", f"{s}_tlast", f"{s}_tready{port}")
+
+
+def _joined(wires: Iterable[str]) -> str:
+    """Several wires side by side, the first in the least significant bits."""
+    *rest, first = reversed(list(wires))
+    return f"{{{', '.join([*rest, first])}}}" if rest else first
+
+
+def _width(streams: int) -> str:
+    """The range of a handshake wire of so many streams."""
+    return f"[{streams - 1}:0] " if streams > 1 else ""

@@ -17,7 +17,7 @@ from brevitas.proxy.runtime_quant import ActQuantProxyFromInjector
 from hwqnn.errors import InputError
 from hwqnn.frontend.registry import REGISTRY, Call, plain
 from hwqnn.frontend.symbolic import Symbol
-from hwqnn.ir import Clamp, Piece, Quantizer, Rounding, SignQuantizer, UniformQuantizer
+from hwqnn.ir import Clamp, Piece, Quantizer, Rounding, SignQuantizer, UniformQuantizer, exact
 
 MAX_BITS = 8
 
@@ -31,6 +31,12 @@ NONLINEARITIES: dict[type, Callable[[Call, Any], tuple[Piece, ...]]] = {
     torch.nn.ReLU: lambda _call, _act: (Clamp(Fraction(0), None),),
     torch.nn.Hardtanh: lambda call, act: (Clamp(call.number(act.min_val), call.number(act.max_val)),),
 }
+
+
+def rounding_of(call: Call, float_to_int: Any) -> Rounding:
+    if type(float_to_int) not in ROUNDINGS:
+        raise call.fail(f"rounding {type(float_to_int).__name__} is not supported; use ROUND, FLOOR or CEIL")
+    return ROUNDINGS[type(float_to_int)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,14 +73,12 @@ def read_int(reading: Reading) -> tuple[Fraction, Quantizer]:
     if type(impl) is not IntQuant or type(impl.tensor_clamp_impl) not in CLAMPS:
         raise fail(f"integer quantizer {type(impl).__name__} with {type(impl.tensor_clamp_impl).__name__} is not supported")
     reading.not_delayed(impl)
-    if type(impl.float_to_int_impl) not in ROUNDINGS:
-        raise fail(f"rounding {type(impl.float_to_int_impl).__name__} is not supported; use ROUND, FLOOR or CEIL")
     width = torch.tensor(float(reading.bit_width))
     if not 1 <= width <= MAX_BITS:
         raise fail(f"a quantizer of {width.item():g} bits; 1 to {MAX_BITS} are supported")
     lo, hi = reading.integer("lowest code", impl.min_int(width)), reading.integer("highest code", impl.max_int(width))
     zero_point = reading.integer("zero point", float(reading.zero_point))
-    return Fraction(1), UniformQuantizer(reading.scale, zero_point, lo, hi, ROUNDINGS[type(impl.float_to_int_impl)])
+    return Fraction(1), UniformQuantizer(reading.scale, zero_point, lo, hi, rounding_of(reading.call, impl.float_to_int_impl))
 
 
 def read_ternary(reading: Reading) -> tuple[Fraction, Quantizer]:
@@ -127,12 +131,23 @@ def quantize(call: Call, name: str, proxy: Any, symbol: Symbol, sample: Any) -> 
     if type(proxy) is not ActQuantProxyFromInjector or type(impl) not in QUANTIZERS:
         raise call.fail(f"its activation quantizer {type(impl).__name__} (of {type(proxy).__name__}) is not supported")
     _, scale, zero_point, bit_width = impl(plain(sample).clone())
-    if scale.numel() != 1:
-        raise call.fail(f"its activation quantizer has {scale.numel()} scales; use one per tensor (scaling_per_output_channel=False)")
     positive_scale(call, "activation", scale, "SignedBinaryActPerTensorConst of brevitas.quant")
-    numbers = [call.exact(what, number)[0] for what, number in (("scale", scale), ("zero point", zero_point), ("bit width", bit_width))]
-    stretch, quantizer = QUANTIZERS[type(impl)](Reading(call, impl, *numbers))
-    return call.builder.requantize(name, symbol.scaled(stretch), quantizer)
+    offset, bits = (call.exact(what, number)[0] for what, number in (("zero point", zero_point.unique()), ("bit width", bit_width)))
+    if scale.numel() == 1:
+        stretch, quantizer = QUANTIZERS[type(impl)](Reading(call, impl, call.exact("scale", scale)[0], offset, bits))
+        return call.builder.requantize(name, symbol.scaled(stretch), quantizer)
+    if zero_point.unique().numel() != 1 or isinstance(impl, TernaryQuant):
+        raise call.fail("its zero point or its ternary threshold differs by channel; use one for all (scaling_per_output_channel=False)")
+    return by_channel(call, name, symbol, scale, QUANTIZERS[type(impl)](Reading(call, impl, Fraction(1), offset, bits))[1])
+
+
+def by_channel(call: Call, name: str, symbol: Symbol, scale: torch.Tensor, quantizer: Quantizer) -> Symbol:
+    """A quantizer of scale 1 for what is divided by a scale for each channel; its integers times those scales."""
+    call.exact("scale", scale)
+    scales = scale.detach().double().cpu().numpy().reshape(scale.shape[scale.ndim - symbol.index.ndim :])
+    symbol, (mul,) = call.builder.along(symbol, call.site, scales)
+    zero = exact([0])
+    return call.builder.requantize(name, symbol.affine(1 / mul, zero), quantizer).affine(mul, zero)
 
 
 @REGISTRY.layer(QuantNonLinearActLayer)

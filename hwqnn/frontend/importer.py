@@ -14,12 +14,12 @@ import numpy as np
 import torch
 
 from hwqnn.errors import HwqnnError, InputError, UnsupportedError
-from hwqnn.frontend import activations, glue, layers  # noqa: F401  (they register their handlers)
+from hwqnn.frontend import activations, convolutions, glue, joining, layers, moves, pooling  # noqa: F401  (they register their handlers)
 from hwqnn.frontend.load import check_finite
 from hwqnn.frontend.recorder import Recorder, Visit
 from hwqnn.frontend.registry import plain
-from hwqnn.frontend.symbolic import GraphBuilder, Symbol
-from hwqnn.ir import Graph, Input, Type, UInt
+from hwqnn.frontend.symbolic import GraphBuilder
+from hwqnn.ir import Graph, Type, UInt
 
 PIXEL = UInt(8)
 PIXEL_SCALE = Fraction(1, 255)
@@ -30,8 +30,9 @@ def import_brevitas(
 ) -> Graph:
     """What a Brevitas module computes in eval mode, as an imported graph over integers.
 
-    The graph's input carries integers q of `input_type`, shape (features,): each sample flattened in row-major order; the model sees
-    q * `input_scale`. The model is run twice on the example and left as it was.
+    The graph's input carries integers q of `input_type`; the model sees q * `input_scale`. Images (C, H, W) enter with their channels last,
+    shape (H, W, C), signals (C, L) as (1, L, C), and anything else flat, in row-major order. An output (C, H, W) leaves as (H, W, C), flattened
+    or not. The model is run twice on the example and left as it was.
 
     Args:
         model: any module built from the supported layers, on any device.
@@ -64,9 +65,7 @@ def record(model: torch.nn.Module, x: torch.Tensor, name: str, input_type: Type,
     """One recorded run on `x`, which the model may overwrite."""
     builder = GraphBuilder()
     shape = tuple(x.shape[1:])
-    size = x[0].numel()
-    source = builder.add(Input(name="@input", inputs=(), type=input_type, shape=(size,)), size)
-    recorder = Recorder(model, x, Symbol(source, shape, (), "the input").scaled(input_scale), builder)
+    recorder = Recorder(model, x, builder.input(shape, input_type, input_scale), builder)
     with quiet_eval(model), recorder:
         try:
             out = model(x)

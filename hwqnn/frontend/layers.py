@@ -13,22 +13,15 @@ from brevitas.quant_tensor import IntQuantTensor
 from torch import nn
 
 from hwqnn.errors import InputError
+from hwqnn.frontend import products
 from hwqnn.frontend.activations import positive_scale, quantize
 from hwqnn.frontend.registry import REGISTRY, Call, plain
-from hwqnn.frontend.symbolic import Symbol, as_line, dot_rows
-from hwqnn.ir import BatchNorm, Bipolar, Clamp, MatMul, Ternary, Type, exact, smallest
-
-
-def weight_type(weight: np.ndarray) -> Type:
-    """The cheapest type that holds these values."""
-    if (abs(weight) == 1).all():
-        return Bipolar()
-    lo, hi = int(weight.min()), int(weight.max())
-    return Ternary() if lo >= -1 and hi <= 1 else smallest(lo, hi)
+from hwqnn.frontend.symbolic import Symbol
+from hwqnn.ir import BatchNorm, Clamp, exact
 
 
 def read_weight(call: Call, quantized: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The integers int64 (out, in) and their scale, Fractions of length 1 or out, of a quantized weight.
+    """The integers int64 (out, ...) and their scale, Fractions of length 1 or out, of a quantized weight.
 
     The integers are found from value = integer * scale, whatever quantizer made them (so a zero point is already subtracted),
     and only taken if that product gives every float back.
@@ -45,29 +38,30 @@ def read_weight(call: Call, quantized: Any) -> tuple[np.ndarray, np.ndarray]:
     return integers.to(torch.int64).cpu().numpy(), call.exact("weight scale", scale)
 
 
-@REGISTRY.layer(QuantLinear)
-def linear(call: Call) -> Symbol:
-    """acc = W q on integers; the scales, the input's offset and the bias become one affine piece."""
-    layer, value, name = call.module, call.args[0], call.place.op_name
-    x = quantize(call, f"{name}.input_quant", layer.input_quant, call.x, value)
+def weighted(call: Call) -> tuple[Symbol, np.ndarray, np.ndarray, np.ndarray]:
+    """What a layer with a weight multiplies: its quantized input, its integer weight as torch shapes it, the weight's scale, the bias."""
+    layer, value = call.module, call.args[0]
+    x = quantize(call, f"{call.place.op_name}.input_quant", layer.input_quant, call.x, value)
     quant_input = layer.input_quant(value)
-    if x.size != layer.in_features:
-        raise call.fail(f"it runs along the last axis of a tensor of shape (N, {', '.join(map(str, x.shape))}); flatten to (N, features) first")
     quant_weight = layer.quant_weight(quant_input)
     weight, scale = read_weight(call, quant_weight)
-    alpha, delta = as_line(x, call.place)
     bias = exact([0])
     if layer.bias is not None:
         bias = call.exact("bias", layer.bias_quant(layer.bias, quant_input, quant_weight))
-    op = MatMul(name=call.builder.fresh(name), inputs=(x.producer,), weight=weight, weight_type=weight_type(weight))
-    offset = dot_rows(weight, delta) * scale + bias if (delta != 0).any() else bias
-    out = Symbol(call.builder.add(op, len(weight)), (len(weight),), (), call.what).affine(scale * alpha, offset)
-    return quantize(call, f"{name}.output_quant", layer.output_quant, out, call.out)
+    return x, weight, scale, bias
 
 
-@REGISTRY.layer(nn.Linear)
-def float_linear(call: Call) -> Symbol:
-    raise call.fail("its weights are floats; use QuantLinear of brevitas.nn with a weight_quant")
+@REGISTRY.layer(QuantLinear)
+def linear(call: Call) -> Symbol:
+    """acc = W q on integers, along the last axis; the scales, the input's offset and the bias become one affine piece."""
+    name = call.place.op_name
+    out = products.matmul(call.builder, call.site, name, *weighted(call))
+    return quantize(call, f"{name}.output_quant", call.module.output_quant, out, call.out)
+
+
+@REGISTRY.layer(nn.Linear, nn.Conv1d, nn.Conv2d)
+def float_weights(call: Call) -> Symbol:
+    raise call.fail(f"its weights are floats; use Quant{call.place.layer} of brevitas.nn with a weight_quant")
 
 
 @REGISTRY.layer(QuantScaleBias)
@@ -81,22 +75,22 @@ def scale_bias(call: Call) -> Symbol:
     bias = exact([0])
     if layer.bias is not None:
         bias = call.constant("bias", plain(layer.bias_quant(layer.bias, quant_input, quant_weight)).view(layer.runtime_shape))
-    return quantize(call, f"{name}.output_quant", layer.output_quant, x.affine(weight, bias), call.out)
+    return quantize(call, f"{name}.output_quant", layer.output_quant, call.affine(x, weight, bias), call.out)
 
 
-@REGISTRY.layer(nn.BatchNorm1d)
+@REGISTRY.layer(nn.BatchNorm1d, nn.BatchNorm2d)
 def batch_norm(call: Call) -> Symbol:
     layer = call.module
     if layer.running_mean is None or layer.running_var is None:
         raise call.fail("it normalizes with the batch at hand; use track_running_stats=True")
-    if len(call.x.shape) != 1:
-        raise call.fail(f"it reads a tensor of shape (N, {', '.join(map(str, call.x.shape))}); only (N, channels) is supported")
     variance = call.exact("running_var", layer.running_var) + Fraction(layer.eps)
     if (variance <= 0).any():
         raise InputError(f"{call.place}: running_var + eps is not positive in channel {int(np.argmax(variance <= 0))}")
     gamma = exact([1]) if layer.weight is None else call.exact("weight", layer.weight)
     beta = exact([0]) if layer.bias is None else call.exact("bias", layer.bias)
-    return call.x.then(BatchNorm(gamma, beta, call.exact("running_mean", layer.running_mean), variance))
+    values = [v.reshape(-1, *[1] * (call.x.index.ndim - 1)) for v in (gamma, beta, call.exact("running_mean", layer.running_mean), variance)]
+    x, parameters = call.builder.along(call.x, call.site, *values)
+    return x.then(BatchNorm(*parameters))
 
 
 @REGISTRY.layer(nn.ReLU)
@@ -109,7 +103,7 @@ def hardtanh(call: Call) -> Symbol:
     return call.x.then(Clamp(call.number(call.module.min_val), call.number(call.module.max_val)))
 
 
-@REGISTRY.layer(nn.Identity, nn.Flatten, nn.Unflatten)
+@REGISTRY.layer(nn.Identity)
 def identity(call: Call) -> Symbol:
     return call.x
 

@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -41,6 +40,7 @@ class Visit:
     what: str
     module: torch.nn.Module | None
     handler: Handler | None
+    run: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     operands: list[Symbol]
@@ -82,7 +82,7 @@ class Recorder(TorchFunctionMode):
         unit = handler is not None or (type(module).__module__.startswith(LIBRARIES) and type(module) not in CONTAINERS)
 
         def enter(module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            self.running.append(self.visit(place, str(place), module, handler, args, kwargs))
+            self.running.append(self.visit(place, str(place), module, handler, module.forward, args, kwargs))
             self.inside += unit
 
         def leave(module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
@@ -135,10 +135,12 @@ class Recorder(TorchFunctionMode):
             return []
         return [symbol for value in values for symbol in self.operands(value, place)]
 
-    def visit(self, place: Place, what: str, module: Any, handler: Handler | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Visit:
+    def visit(
+        self, place: Place, what: str, module: Any, handler: Handler | None, run: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Visit:  # fmt: skip
         with self.unwatched():
             positions = [i for i, arg in enumerate(args) if self.symbol(arg, place) is not None]
-            return Visit(place, what, module, handler, args, kwargs, self.operands((args, kwargs), place), positions)
+            return Visit(place, what, module, handler, run, args, kwargs, self.operands((args, kwargs), place), positions)
 
     def record(self, visit: Visit, out: Any) -> None:
         """Gives the output of a layer or function its symbol."""
@@ -147,24 +149,29 @@ class Recorder(TorchFunctionMode):
         fail, subject = visit.place.fail, visit.subject
         if visit.handler is None:
             raise fail(f"{subject} is not supported")
-        if len(visit.operands) > 1:
-            raise fail(f"{subject} joins {len(visit.operands)} tensors that come from the input")
-        if not visit.positions:
-            raise fail(f"{subject} gets its operand by keyword or inside a list; pass it by position")
-        tensor = plain(out)
-        if not torch.is_tensor(tensor) or tensor.dtype not in (torch.float32, torch.float64):
-            raise fail(
-                f"{subject} yields a {tensor.dtype if torch.is_tensor(tensor) else type(out).__name__}; only float32 and float64 are supported"
-            )
-        call = Call(
-            visit.place, visit.what, visit.operands[0], visit.positions[0], visit.args, visit.kwargs, tensor, visit.module, self.builder
-        )  # fmt: skip
-        result = visit.handler(call)
-        shape = tuple(tensor.shape)
-        if not shape or shape[0] != self.batch or math.prod(shape[1:]) != self.builder.sizes[result.producer]:
-            raise fail(f"{subject} yields shape {shape}, which does not keep the {self.batch} samples of the batch apart")
-        self.last = result.last if result is visit.operands[0] else visit.what  # a reshape is nothing to report
-        self.seen[id(tensor)] = Seen(tensor, tensor._version, replace(result, shape=shape[1:], last=self.last))
+        if visit.handler not in REGISTRY.joins:
+            if len(visit.operands) > 1:
+                raise fail(f"{subject} joins {len(visit.operands)} tensors that come from the input")
+            if not visit.positions:
+                raise fail(f"{subject} gets its operand by keyword or inside a list; pass it by position")
+        value = plain(out)
+        tensors = list(value) if isinstance(value, tuple | list) else [value]
+        for tensor in tensors:
+            if not torch.is_tensor(tensor) or tensor.dtype not in (torch.float32, torch.float64):
+                kind = tensor.dtype if torch.is_tensor(tensor) else type(out).__name__
+                raise fail(f"{subject} yields a {kind}; only float32 and float64 are supported")
+        at = visit.positions[0] if visit.positions else -1
+        results = visit.handler(
+            Call(visit.place, visit.what, visit.operands, at, visit.args, visit.kwargs, tensors[0], visit.module, visit.run, self.builder)
+        )
+        for tensor, result in zip(tensors, results if isinstance(results, list) else [results], strict=True):
+            shape = tuple(tensor.shape)
+            if not shape or shape[0] != self.batch or shape[1:] != result.shape:
+                raise fail(f"{subject} yields shape {shape}, which does not keep the {self.batch} samples of the batch apart")
+            first = visit.operands[0]
+            moved = result.producer == first.producer and result.chain is first.chain  # nothing to report
+            self.last = result.last if moved else visit.what
+            self.seen[id(tensor)] = Seen(tensor, tensor._version, replace(result, last=self.last))
 
     def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
         kwargs = kwargs or {}
@@ -177,7 +184,7 @@ class Recorder(TorchFunctionMode):
             if name in METADATA:
                 return func(*args, **kwargs)
             what = resolve_name(func) or name
-            visit = self.visit(self.place, what, None, REGISTRY.functions.get(name), args, kwargs)
+            visit = self.visit(self.place, what, None, REGISTRY.functions.get(name), func, args, kwargs)
             if visit.operands and visit.handler is None:
                 self.record(visit, None)
             out = func(*args, **kwargs)

@@ -8,20 +8,29 @@ from hwqnn.ir import Graph
 from hwqnn.passes.absorb_signs import absorb_signs
 from hwqnn.passes.argmax import append_argmax
 from hwqnn.passes.expose_codes import expose_codes
+from hwqnn.passes.merge_thresholds import merge_thresholds
 from hwqnn.passes.thresholds import lower_requantize
+from hwqnn.passes.thresholds_before_pools import thresholds_before_pools
 
 
 class Head(enum.Enum):
-    """What leaves the accelerator: the winning class, or every class's integer."""
+    """What leaves the accelerator: the winning class (or the k best), or every class's integer."""
 
     LABEL = "label"
     SCORES = "scores"
 
 
-def lower(graph: Graph, head: Head = Head.LABEL) -> Graph:
-    """The canonical graph: integer thresholds instead of real arithmetic, one direction of comparison, the head at the end."""
-    graph = absorb_signs(lower_requantize(graph))
-    return append_argmax(graph) if head is Head.LABEL else graph
+def lower(graph: Graph, head: Head = Head.LABEL, k: int = 1) -> Graph:
+    """The canonical graph: integer thresholds for real arithmetic, right after their products, one direction of comparison, the head at the end.
+
+    Args:
+        k: how many of the best classes a label head tells.
+
+    Raises:
+        UnsupportedError, GraphError: as each pass says.
+    """
+    graph = absorb_signs(merge_thresholds(thresholds_before_pools(lower_requantize(graph))))
+    return append_argmax(graph, k) if head is Head.LABEL else graph
 
 
-__all__ = ["Head", "absorb_signs", "append_argmax", "expose_codes", "lower", "lower_requantize"]
+__all__ = ["Head", "absorb_signs", "append_argmax", "expose_codes", "lower", "lower_requantize", "merge_thresholds", "thresholds_before_pools"]

@@ -9,8 +9,9 @@ from math import gcd, lcm
 import numpy as np
 
 from hwqnn.errors import UnsupportedError
-from hwqnn.ir import ArgMax, ChannelAffine, Clamp, Graph, MatMul
+from hwqnn.ir import ArgMax, ChannelAffine, Clamp, Graph
 from hwqnn.passes.backmap import compose
+from hwqnn.passes.ranges import channel_ranges
 from hwqnn.passes.surd import Surd
 
 Line = tuple[Surd, Surd]
@@ -19,33 +20,29 @@ _MAX_FRACTION_BITS = 40
 _WIDEST = 2**62
 
 
-def append_argmax(graph: Graph) -> Graph:
-    """The graph with an `ArgMax` (and a `ChannelAffine` where the classes' slopes or offsets differ) at its end.
+def append_argmax(graph: Graph, k: int = 1) -> Graph:
+    """The graph with an `ArgMax` of the `k` best classes at its end, pixel by pixel on a map, and a `ChannelAffine` before it where the classes'
+    slopes or offsets differ.
 
     A common positive slope and a common offset change no argmax and vanish. Otherwise integer factors are searched, with as few
     fraction bits as possible, under which every two reachable values of any two classes compare as the exact reals do, ties
     (lowest index wins) included.
 
     Raises:
-        UnsupportedError: the output ends in a clamp, has no axis of classes, or no factors of up to 40 fraction bits exist.
+        UnsupportedError: the output ends in a clamp, or no factors of up to 40 fraction bits exist.
+        GraphError: there are fewer than k classes.
     """
     if any(isinstance(piece, Clamp) for piece in graph.meaning):
         raise UnsupportedError(f"the output after '{graph.output}' ends in an unquantized clamp (ReLU, HardTanh), which can tie classes: remove it")
     edge, producer = graph.edges[graph.output], graph.op(graph.output)
-    if len(edge.shape) != 1:
-        raise UnsupportedError(f"the output '{graph.output}' has shape {edge.shape}; a label needs one axis of classes")
     lines = [compose(graph.meaning, c) for c in range(edge.channels)]
     slope, offset = lines[0]
     common = all((a - slope).sign() == 0 and (b - offset).sign() == 0 for a, b in lines)
     if common and slope.sign() > 0:
-        return graph.replace({graph.output: [producer, ArgMax(name="argmax", inputs=(graph.output,))]}, output="argmax", meaning=())
-    if isinstance(producer, MatMul):
-        lo, hi = producer.channel_range(graph.edges[producer.inputs[0]].type)
-    else:
-        lo, hi = np.full(edge.channels, edge.type.min), np.full(edge.channels, edge.type.max)
-    mul, add = integer_scores(lines, lo, hi)
+        return graph.replace({graph.output: [producer, ArgMax(name="argmax", inputs=(graph.output,), k=k)]}, output="argmax", meaning=())
+    mul, add = integer_scores(lines, *channel_ranges(graph)[graph.output])
     scores = ChannelAffine(name="scores", inputs=(graph.output,), mul=mul, add=add)
-    return graph.replace({graph.output: [producer, scores, ArgMax(name="argmax", inputs=("scores",))]}, output="argmax", meaning=())
+    return graph.replace({graph.output: [producer, scores, ArgMax(name="argmax", inputs=("scores",), k=k)]}, output="argmax", meaning=())
 
 
 def integer_scores(lines: list[Line], lo: np.ndarray, hi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

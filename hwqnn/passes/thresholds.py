@@ -7,8 +7,9 @@ from fractions import Fraction
 import numpy as np
 
 from hwqnn.errors import UnsupportedError
-from hwqnn.ir import Graph, MatMul, Op, Requantize, Rounding, SignQuantizer, Threshold, UniformQuantizer
+from hwqnn.ir import Graph, Op, Requantize, Rounding, SignQuantizer, Threshold, UniformQuantizer
 from hwqnn.passes.backmap import Compare, backmap
+from hwqnn.passes.ranges import channel_ranges
 from hwqnn.passes.surd import Surd
 
 
@@ -47,20 +48,16 @@ def lower_requantize(graph: Graph) -> Graph:
     """Replaces every `Requantize` by the `Threshold` that computes the same for every input its producer can make.
 
     Raises:
-        UnsupportedError: a quantizer has one code only.
+        UnsupportedError: a quantizer has one code only, or values may need more than 63 bits.
     """
+    ranges = channel_ranges(graph)
     changed: dict[str, list[Op]] = {}
     for op in graph.ops:
         if not isinstance(op, Requantize):
             continue
-        producer, edge = graph.op(op.inputs[0]), graph.edges[op.inputs[0]]
-        if isinstance(producer, MatMul):
-            lo, hi = producer.channel_range(graph.edges[producer.inputs[0]].type)
-        else:
-            lo = np.full(edge.channels, edge.type.min)
-            hi = np.full(edge.channels, edge.type.max)
+        lo, hi = ranges[op.inputs[0]]
         same = all(len(v) == 1 for piece in op.chain for v in vars(piece).values() if isinstance(v, np.ndarray))
-        rows = 1 if same and (lo == lo[0]).all() and (hi == hi[0]).all() else edge.channels
+        rows = 1 if same and (lo == lo[0]).all() and (hi == hi[0]).all() else len(lo)
         q = op.quantizer
         if isinstance(q, UniformQuantizer) and q.lo == q.hi:
             raise UnsupportedError(f"the quantizer of '{op.name}' has only the code {q.lo}, so nothing passes through it: give it more bits")

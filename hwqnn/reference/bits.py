@@ -23,6 +23,12 @@ def pack(ones: np.ndarray) -> np.ndarray:
     return np.packbits(padded, axis=-1, bitorder="little").view("<u8").astype(np.uint64, copy=False)
 
 
+def unpack(packed: np.ndarray, n: int) -> np.ndarray:
+    """uint64 (..., words(n)) to its `n` bits, uint8 (..., n) of 0 and 1."""
+    bytes_ = np.ascontiguousarray(packed).astype("<u8", copy=False).view(np.uint8)
+    return np.unpackbits(bytes_, axis=-1, count=n, bitorder="little")
+
+
 @intrinsic
 def popcount(context: Any, x: Any) -> Any:
     """The number of ones in a uint64, as LLVM's ctpop, which becomes vpopcntq where the processor has it."""

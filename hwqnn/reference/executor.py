@@ -11,17 +11,18 @@ import numpy as np
 from hwqnn.errors import InputError
 from hwqnn.ir import Bipolar, Graph, Type
 from hwqnn.reference import plan
-from hwqnn.reference.step import Step, check_int64, storage
+from hwqnn.reference.plan import Call, Value
+from hwqnn.reference.step import check_int64, storage
 
-_CHUNK = 500
-"""Images that pass through all steps together: enough to hide the calls, few enough for the values between steps to stay in cache."""
+_CHUNK, _CHUNK_BYTES = 500, 1 << 22
+"""Images, and bytes of a value between steps, that pass through all steps together: enough to hide the calls, few enough to stay in a cache."""
 
 
 class Executor:
     """The bit-exact simulator of a canonical graph.
 
     Args:
-        graph: of Input, Threshold, MatMul, ChannelAffine and ArgMax.
+        graph: canonical, of any ops but Requantize.
         threads: how many share a batch; None means one a core. With 1, all runs on the calling thread.
 
     Raises:
@@ -34,7 +35,10 @@ class Executor:
             raise InputError(f"threads {threads}: expected 1 or more")
         self.graph = graph
         self.threads = threads or os.cpu_count() or 1
+        self._input, self._output = Value(graph.input.name), Value(graph.output)
         self._fast = plan.fast(graph)
+        largest = max(plan.size(graph, value) for value in [self._input, *(call.writes for call in self._fast)])
+        self._chunk = max(1, min(_CHUNK, _CHUNK_BYTES // largest))
         check_int64(graph.input, graph.edges[graph.input.name])
         check_int64(graph.op(graph.output), graph.edges[graph.output])
 
@@ -51,7 +55,7 @@ class Executor:
             InputError: x has another shape, is not of an integer dtype, or holds a value outside the input's type.
         """
         x = self._checked(x)
-        chunks = [x[i : i + _CHUNK] for i in range(0, len(x), _CHUNK)] or [x]
+        chunks = self._chunks(x)
         if self.threads == 1 or len(chunks) == 1:
             return np.concatenate([self._through(chunk) for chunk in chunks])
         with ThreadPoolExecutor(min(self.threads, len(chunks))) as pool:
@@ -62,21 +66,29 @@ class Executor:
 
         Takes and raises what `run` does. An edge that may need 64 bits or more comes as Python integers (dtype object).
         """
-        value = self._checked(x)
-        values = {self.graph.input.name: value.astype(_narrowest(self.graph.input.type))}
-        for name, step in self._plain.items():
-            value = step(value)
-            values[name] = value.astype(_narrowest(self.graph.edges[name].type))
-        return values
+        parts = [self._trace(chunk) for chunk in self._chunks(self._checked(x))]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _chunks(self, x: np.ndarray) -> list[np.ndarray]:
+        return [x[i : i + self._chunk] for i in range(0, len(x), self._chunk)] or [x]
+
+    def _trace(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        values = {self._input: x}
+        for call in self._plain:
+            values[call.writes] = call.step(*(values[read] for read in call.reads))
+        return {value.name: found.astype(_narrowest(self.graph.edges[value.name].type)) for value, found in values.items()}
 
     @cached_property
-    def _plain(self) -> dict[str, Step]:
+    def _plain(self) -> list[Call]:
         return plan.plain(self.graph)
 
     def _through(self, x: np.ndarray) -> np.ndarray:
-        for step in self._fast:
-            x = step(x)
-        return x.astype(np.int64)
+        values = {self._input: x}
+        for call in self._fast:
+            values[call.writes] = call.step(*(values[read] for read in call.reads))
+            for value in call.frees:
+                del values[value]
+        return values[self._output].astype(np.int64)
 
     def _checked(self, x: np.ndarray) -> np.ndarray:
         """x in a dtype that the steps take."""

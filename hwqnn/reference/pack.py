@@ -1,4 +1,4 @@
-"""From plain integers to packed bits: the one-level threshold of a binary network's input."""
+"""From plain integers to packed bits, and back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hwqnn.reference.threshold import limited
 
 
 def pack_threshold(op: Threshold, source: Edge) -> Step:
-    """Integers (N, C) through a one-level bipolar threshold to packed bits (N, words)."""
+    """Integers (N, ..., C) through a one-level bipolar threshold to packed bits (N, ..., words)."""
     check_int64(op, source)
     flip = np.broadcast_to(op.descending, source.channels) ^ (op.step < 0)
     above = np.broadcast_to(limited(op.thresholds[:, 0], source), source.channels)
@@ -22,19 +22,22 @@ def pack_threshold(op: Threshold, source: Edge) -> Step:
 
 
 def pack_signs(channels: int) -> Step:
-    """Bipolar integers (N, C) to packed bits (N, words)."""
+    """Bipolar integers (N, ..., C) to packed bits (N, ..., words)."""
     return _packer(np.zeros(channels, np.int64), np.zeros(channels, bool))
+
+
+def unpack(channels: int) -> Step:
+    """Packed bits (N, ..., words) to bipolar integers, int32 (N, ..., C)."""
+    return lambda x: 2 * bits.unpack(x, channels).astype(np.int32) - 1
 
 
 def _packer(above: np.ndarray, flip: np.ndarray) -> Step:
     flips = bits.pack(flip)
-    # Bytes, the usual input, compare fastest as int16, which holds every limited threshold of theirs.
-    dtype = np.int16 if np.abs(above).max() <= 256 else np.int64
-    above = np.ascontiguousarray(above, dtype)
+    above = np.ascontiguousarray(above, next(dtype for dtype in (np.int16, np.int32, np.int64) if np.abs(above).max() <= np.iinfo(dtype).max))
 
     def step(x: np.ndarray) -> np.ndarray:
-        out = np.empty((len(x), len(flips)), np.uint64)
-        _pack(np.ascontiguousarray(x), above, flips, out)
+        out = np.empty((*x.shape[:-1], len(flips)), np.uint64)
+        _pack(np.ascontiguousarray(x).reshape(-1, len(above)), above, flips, out.reshape(-1, len(flips)))
         return out
 
     return step

@@ -6,35 +6,49 @@ To add an op: one file with its kernel and a function under `@step_of(TheOp)`, a
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from hwqnn.ir import Edge, Op, Type
 
-Step = Callable[[np.ndarray], np.ndarray]
-"""From (N, *input shape) to (N, *output shape); both integers, or packed bits where `plan.py` arranges for them."""
+Step = Callable[..., np.ndarray]
+"""From (N, *shape) of each input to (N, *shape) of the output; integers, or packed bits where `plan.py` arranges for them. Changes no input."""
 
-OpType = TypeVar("OpType", bound=Op)
-STEPS: dict[type[Op], Callable[[Any, Edge, Edge], Step]] = {}
-"""Op class -> maker of its step from the op, its input edge and its output edge."""
+Maker = TypeVar("Maker", bound=Callable[..., Step])
+STEPS: dict[type[Op], Callable[..., Step]] = {}
+"""Op class -> maker of its step from the op, its input edges one by one, and its output edge."""
 
 
-def step_of(op: type[OpType]) -> Callable[[Callable[[OpType, Edge, Edge], Step]], Callable[[OpType, Edge, Edge], Step]]:
+def step_of(op: type[Op]) -> Callable[[Maker], Maker]:
     """Registers the maker of an op class's step."""
 
-    def register(make: Callable[[OpType, Edge, Edge], Step]) -> Callable[[OpType, Edge, Edge], Step]:
+    def register(make: Maker) -> Maker:
         STEPS[op] = make
         return make
 
     return register
 
 
-def make_step(op: Op, source: Edge, target: Edge) -> Step:
+PACKED_STEPS: dict[type[Op], Callable[..., Step]] = {}
+"""Op class -> maker of its step from packed bits to packed bits (N, ..., words), of ops that only move or select bipolar values."""
+
+
+def packed_step_of(op: type[Op]) -> Callable[[Maker], Maker]:
+    """Registers the maker of an op class's step on packed bits."""
+
+    def register(make: Maker) -> Maker:
+        PACKED_STEPS[op] = make
+        return make
+
+    return register
+
+
+def make_step(op: Op, sources: tuple[Edge, ...], target: Edge) -> Step:
     """The step of `op` on plain integers. Raises `GraphError` for an op that has none."""
     if type(op) not in STEPS:
         raise op.fail(f"the reference runs canonical graphs, and those have no {op.kind}: lower the graph first (hwqnn.passes.lower)")
-    return STEPS[type(op)](op, source, target)
+    return STEPS[type(op)](op, *sources, target)
 
 
 def storage(of: Type) -> np.dtype:

@@ -8,6 +8,9 @@ from hwqnn.ir import Edge, Threshold
 from hwqnn.kernel import kernel
 from hwqnn.reference.step import Step, check_int64, step_of, storage
 
+_TABLE_BITS = 8
+"""Sources of so few bits go by a table."""
+
 
 @step_of(Threshold)
 def threshold(op: Threshold, source: Edge, target: Edge) -> Step:
@@ -21,12 +24,18 @@ def threshold(op: Threshold, source: Edge, target: Edge) -> Step:
     base = np.where(down, op.base + op.step * op.levels, op.base).astype(np.int64)
     step_ = np.where(down, -op.step, op.step).astype(np.int64)
 
-    def step(x: np.ndarray) -> np.ndarray:
+    def count(x: np.ndarray) -> np.ndarray:
         out = np.empty(x.shape, result)
         _count(np.ascontiguousarray(x, compare).reshape(-1, source.channels), levels, base, step_, out.reshape(-1, source.channels))
         return out
 
-    return step
+    if source.type.bits > _TABLE_BITS:
+        return count
+    # Few values can come: what becomes of each, channel by channel.
+    values = np.arange(source.type.min, source.type.max + 1)
+    table = count(np.broadcast_to(values[:, None], (len(values), source.channels))).T.reshape(-1)
+    starts = np.arange(source.channels) * len(values) - source.type.min
+    return lambda x: table[x + starts]
 
 
 def limited(thresholds: np.ndarray, source: Edge) -> np.ndarray:

@@ -14,7 +14,7 @@ import pytest
 
 from hwqnn import boards
 from hwqnn.boards import Board
-from hwqnn.dataflow import Beat, Design, Node, fold, simulate
+from hwqnn.dataflow import Beat, Design, Node, Source, fold, simulate
 from hwqnn.dataflow.design import Block, Resources
 from hwqnn.dataflow.plumbing import Fifo, convert
 from hwqnn.dataflow.stage import Folding, stages
@@ -57,22 +57,23 @@ def every_design(graph: Graph, fifo_depth: int) -> Iterator[Design]:
     chain, entry = list(stages(graph)), graph.edges[graph.input.name]
     for foldings in product(*(s.foldings for s in chain)):
         for elements in (d for d in range(1, entry.channels + 1) if entry.channels % d == 0 and d in {f.simd for f in chain[0].foldings}):
-            for behind in product(*((False, True) if s.decoupled else (False,) for s in chain)):
+            for behind in product(*((False, True) if s.vectors else (False,) for s in chain)):
                 nodes: list[Node] = []
                 beat, legal = Beat(elements, entry.type), True
                 for stage, folding, later in zip(chain, foldings, behind, strict=True):
-                    blocks: list[Block] = list(convert(beat, folding.simd, stage.frame))
-                    legal &= not later or (bool(blocks) and folding.simd > beat.elements)
-                    if stage.decoupled:
+                    blocks: list[Block] = list(convert(beat, folding.simd, *stage.frame))
+                    legal &= not later or bool(blocks)
+                    if stage.vectors:
                         wide = blocks[-1].beat_out if later and blocks else beat
                         blocks.insert(len(blocks) if later else 0, Fifo(beat_in=wide, beat_out=wide, depth=fifo_depth))
                     block = stage.block(folding)
-                    nodes += [Node(f"{stage.layer}.{i}", stage.layer, b, None) for i, b in enumerate(blocks)]
-                    nodes.append(Node(stage.layer, stage.layer, block, stage.edge))
+                    nodes += [Node(f"{stage.layer}.{i}", stage.layer, b, None, ()) for i, b in enumerate(blocks)]
+                    nodes.append(Node(stage.layer, stage.layer, block, stage.edge, ()))
                     beat = block.beat_out
                 if legal:
-                    nodes.append(Node("output", chain[-1].layer, Fifo(beat_in=beat, beat_out=beat, depth=fifo_depth), None))
-                    yield Design("brute", tuple(nodes), CLOCK)
+                    nodes.append(Node("output", chain[-1].layer, Fifo(beat_in=beat, beat_out=beat, depth=fifo_depth), None, ()))
+                    before = [Source(None), *(Source(n.name) for n in nodes)]
+                    yield Design("brute", tuple(replace(n, inputs=(s,)) for n, s in zip(nodes, before, strict=False)), CLOCK)
 
 
 def with_depth(design: Design, depth: int) -> Design:

@@ -6,72 +6,15 @@ from itertools import product
 
 import numpy as np
 import pytest
+from rom_arithmetic import field, run_mvu, search, signed
 
 from hwqnn.dataflow import Beat
+from hwqnn.dataflow.accumulator import Product
 from hwqnn.dataflow.head import ChannelAffineBlock
+from hwqnn.dataflow.matrix import Matrix
 from hwqnn.dataflow.mvu import Mvu
 from hwqnn.dataflow.threshold import ThresholdBlock
 from hwqnn.ir import Bipolar, ChannelAffine, Edge, Int, MatMul, Ternary, Threshold, Type, UInt
-
-
-def field(word: int, index: int, bits: int) -> int:
-    return word >> (index * bits) & ((1 << bits) - 1)
-
-
-def signed(pattern: int, bits: int) -> int:
-    pattern &= (1 << bits) - 1
-    return pattern - (1 << bits) if pattern >> (bits - 1) else pattern
-
-
-def operand(pattern: int, bits: int, kind: int) -> int:
-    return (2 * pattern - 1, pattern, signed(pattern, bits))[kind]
-
-
-def element(weight: int, value: int, p: dict[str, int]) -> int:
-    """What one weight and one input add to the accumulator."""
-    if p["X_KIND"] == p["W_KIND"] == 0:
-        return int(weight == value)
-    most = 2 if p["X_KIND"] == 0 else 2 ** p["X_BITS"] - 1
-    shifted = value + (1, 0, 2 ** (p["X_BITS"] - 1))[p["X_KIND"]]
-    if p["W_KIND"] == 0:
-        return shifted if weight > 0 else most - shifted
-    return weight * shifted + (2 ** (p["W_BITS"] - 1) * most if p["W_KIND"] == 2 else 0)
-
-
-def search(value: int, word: int, lane: int, levels: int, bits: int) -> int:
-    """Counts the thresholds reached; the entries past LEVELS are checked to be the greatest pattern and unreached."""
-    size = 1 << levels.bit_length()
-    entries = [signed(field(word, lane * size + e, bits), bits) for e in range(size)]
-    assert entries == sorted(entries)
-    assert all(e == 2 ** (bits - 1) - 1 and value < e for e in entries[levels:])
-    return sum(value >= e for e in entries[:levels])
-
-
-def run_mvu(block: Mvu, x: list[int]) -> list[int]:
-    """Output values, from nothing but parameters and memories; the accumulator keeps ACC_BITS after every addition."""
-    p, memories = block.parameters, block.memories
-    acc_bits, levels, out_bits = p["ACC_BITS"], p["LEVELS"], p["OUT_BITS"]
-    binary = p["X_KIND"] == p["W_KIND"] == 0
-    outputs = []
-    for nf in range(p["NF"]):
-        for lane in range(p["PE"]):
-            acc = signed(field(memories["INIT_FILE"].words[nf], lane, acc_bits), acc_bits)
-            for sf in range(p["SF"]):
-                word = memories["WEIGHT_FILE"].words[nf * p["SF"] + sf]
-                for s in range(p["SIMD"]):
-                    weight = operand(field(word, lane * p["SIMD"] + s, p["W_BITS"]), p["W_BITS"], p["W_KIND"])
-                    value = x[sf * p["SIMD"] + s]
-                    acc = signed(acc + element(weight, value, p), acc_bits)
-            if levels == 0:
-                n = p["SIMD"] * p["SF"]
-                raw = 2 * acc + n % 2 if binary else acc
-                outputs.append(signed(raw, out_bits))
-            else:
-                count = int(acc >= 0) if levels == 1 else search(acc, memories["THRESHOLD_FILE"].words[nf], lane, levels, p["T_BITS"])
-                raw = (p["BASE"] + p["STEP"] * count) % 2**out_bits
-                of = block.beat_out.type
-                outputs.append(2 * raw - 1 if isinstance(of, Bipolar) else signed(raw, out_bits) if of.min < 0 else raw)
-    return outputs
 
 
 def values_of(of: Type) -> list[int]:
@@ -107,14 +50,17 @@ def test_mvu_with_wrapping_sums(x_type: Type, w_type: Type, levels: int, n: int)
         of: Type = Bipolar() if levels == 1 else Int(3)
         base, step = (-1, 2) if levels == 1 else (-3, 1)
         threshold = Threshold(name="t", inputs=("fc",), thresholds=table, descending=np.zeros(4, bool), base=base, step=step, type=of)
-    for simd, pe in product((d for d in (1, 2, 3) if n % d == 0), (1, 2, 4)):
-        block = Mvu.fold(matmul, threshold, x_type, pe, simd)
+    matrix = Matrix.of(matmul, Edge(x_type, (n,)))
+    for simd, pe, style in product((d for d in (1, 2, 3) if n % d == 0), (1, 2, 4), Product):
+        if style is Product.DSP and isinstance(x_type, Bipolar) and isinstance(w_type, Bipolar):
+            continue  # agreements are counted, never multiplied
+        block = Mvu.fold(matrix, threshold, x_type, pe, simd, product=style)
         for x in product(values_of(x_type), repeat=n):
             sums = (weight @ np.array(x)).tolist()
             want = sums
             if threshold is not None:
                 want = [threshold.base + threshold.step * sum(v >= t for t in row) for v, row in zip(sums, table.tolist(), strict=True)]
-            assert run_mvu(block, list(x)) == want
+            assert run_mvu(block, [x]) == want
 
 
 @pytest.mark.parametrize("of", [UInt(8), Int(4), Bipolar(), UInt(1)], ids=str)

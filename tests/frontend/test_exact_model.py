@@ -9,6 +9,7 @@ from fractions import Fraction
 import exact_model
 import numpy as np
 import pytest
+import torch
 from exact_model import Real
 
 from hwqnn import ir
@@ -89,3 +90,98 @@ def test_label_of_a_tie_is_the_lowest() -> None:
     graph = ir.Graph("g", (ir.Input(name="x", inputs=(), type=ir.Int(3), shape=(3,)),), "x", (ir.Affine(ir.exact([1, 2, 1]), ir.exact([0])),))
     assert exact_model.label(graph, [2, 1, 2]) == 0
     assert exact_model.label(graph, [1, 1, 2]) == 1
+
+
+def on_map(op: ir.Op, x: np.ndarray, of: ir.Type) -> np.ndarray:
+    """What one op makes of maps (N, H, W, C)."""
+    graph = ir.Graph("g", (ir.Input(name="x", inputs=(), type=of, shape=x.shape[1:]), op), op.name)
+    return np.array([exact_model.evaluate(graph, image.ravel().tolist()) for image in x]).reshape(-1, *graph.edges[op.name].shape)
+
+
+def pad(x: torch.Tensor, geometry: ir.Geometry, value: float) -> torch.Tensor:
+    top, left, bottom, right = geometry.padding
+    return torch.nn.functional.pad(x, (left, right, top, bottom), value=value)
+
+
+WINDOWS = [
+    ir.Geometry((3, 3)),
+    ir.Geometry((3, 3), padding=(1, 1, 1, 1)),
+    ir.Geometry((2, 3), stride=(2, 1), padding=(1, 0, 0, 2)),
+    ir.Geometry((1, 1), stride=(3, 2)),
+    ir.Geometry((3, 2), stride=(1, 2), padding=(2, 0, 1, 1), dilation=(2, 3)),
+    ir.Geometry((5, 6)),
+]
+
+
+@pytest.mark.parametrize("geometry", WINDOWS)
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_conv_is_that_of_torch(geometry: ir.Geometry, groups: int) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.integers(-8, 8, (3, 5, 6, 4))
+    weight = rng.integers(-4, 4, (8, *geometry.kernel, 4 // groups))
+    op = ir.Conv(name="c", inputs=("x",), weight=weight, weight_type=ir.Int(3), geometry=geometry, groups=groups)
+    maps, kernels = (torch.tensor(v, dtype=torch.float64).permute(0, 3, 1, 2) for v in (x, weight))
+    wanted = torch.nn.functional.conv2d(pad(maps, geometry, 0.0), kernels, None, geometry.stride, 0, geometry.dilation, groups)
+    assert (on_map(op, x, ir.Int(4)) == wanted.permute(0, 2, 3, 1).numpy()).all()
+
+
+@pytest.mark.parametrize("geometry", WINDOWS[:4])
+def test_pool_is_that_of_torch(geometry: ir.Geometry) -> None:
+    x = np.random.default_rng(1).integers(-8, 8, (3, 5, 6, 4))
+    down = np.array([False, True, True, False])
+    maps = torch.tensor(np.where(down, -x, x), dtype=torch.float64).permute(0, 3, 1, 2)
+    wanted = torch.nn.functional.max_pool2d(pad(maps, geometry, -torch.inf), geometry.kernel, geometry.stride).permute(0, 2, 3, 1).numpy()
+    assert (on_map(ir.MaxPool(name="p", inputs=("x",), geometry=geometry, minimum=down), x, ir.Int(4)) == np.where(down, -wanted, wanted)).all()
+
+
+def test_padding_is_zero_even_of_bipolar() -> None:
+    """exactness.md, 9: ones under a 3x3 kernel of ones give 4 in a corner, 6 at an edge, 9 inside."""
+    ones = np.ones((1, 3, 3, 1), np.int64)
+    op = ir.Conv(
+        name="c", inputs=("x",), weight=ones, weight_type=ir.Bipolar(), geometry=ir.Geometry((3, 3), padding=(1, 1, 1, 1)), groups=1
+    )  # fmt: skip
+    assert on_map(op, ones, ir.Bipolar())[0, :, :, 0].tolist() == [[4, 6, 4], [6, 9, 6], [4, 6, 4]]
+
+
+def test_joins_upsampling_reshape_and_pixel_labels() -> None:
+    graph = ir.Graph(
+        "g",
+        (
+            ir.Input(name="x", inputs=(), type=ir.UInt(3), shape=(1, 2, 2)),
+            ir.ChannelAffine(name="a", inputs=("x",), mul=np.array([2, -1]), add=np.array([0, 1])),
+            ir.Add(name="s", inputs=("a", "x")),
+            ir.Concat(name="c", inputs=("s", "x")),
+            ir.Upsample(name="u", inputs=("c",), factor=(2, 1)),
+            ir.ArgMax(name="l", inputs=("u",), k=3),
+            ir.Reshape(name="r", inputs=("l",), shape=(3, 4)),
+        ),
+        "r",
+    )
+    assert exact_model.trace(graph, [3, 1, 0, 7]) == {
+        "x": [3, 1, 0, 7],
+        "a": [6, 0, 0, -6],
+        "s": [9, 1, 0, 1],
+        "c": [9, 1, 3, 1, 0, 1, 0, 7],
+        "u": [9, 1, 3, 1, 0, 1, 0, 7] * 2,
+        "l": [0, 2, 1, 3, 1, 0] * 2,
+        "r": [0, 2, 1, 3, 1, 0] * 2,
+    }
+
+
+def test_parameters_go_by_channel() -> None:
+    """Of a map of two pixels: chains, thresholds and the meaning repeat from pixel to pixel."""
+    halves = ir.Affine(ir.exact([Fraction(1, 2), -1]), ir.exact([0, 3]))
+    ops = (
+        ir.Input(name="x", inputs=(), type=ir.UInt(3), shape=(1, 2, 2)),
+        ir.Requantize(
+            name="q", inputs=("x",), chain=(halves,), quantizer=ir.UniformQuantizer(Fraction(1), 0, 0, 3, ir.Rounding.HALF_EVEN)
+        ),
+        ir.Threshold(
+            name="t", inputs=("q",), thresholds=np.array([[1], [2]]), descending=np.array([False, True]), base=-1, step=2, type=ir.Bipolar()
+        ),
+    )  # fmt: skip
+    graph = ir.Graph("g", ops, "t", (ir.Affine(ir.exact([1, 2]), ir.exact([0])),))
+    assert exact_model.trace(graph, [1, 1, 3, 5]) == {"x": [1, 1, 3, 5], "q": [0, 2, 2, 0], "t": [-1, -1, 1, 1]}
+    assert exact_model.real_outputs(graph, [1, 1, 3, 5]) == [-1, -2, 1, 2]
+    assert exact_model.labels(graph, [1, 1, 3, 5]) == [0, 1]
+    assert exact_model.labels(graph, [1, 1, 3, 5], k=2) == [0, 1, 1, 0]

@@ -323,13 +323,13 @@ class Glue(nn.Module):
         x.mul_(1.5)
         return self.fc(2 * self.act(nn.functional.dropout(x, 0.5, self.training)) - 1).clone().unsqueeze(1)
 
-    sample_shape = (3, 4)
+    sample_shape = (1, 3, 4)
 
 
 def test_glue() -> None:
     graph = check(randomize(Glue(), 3), samples=30)
-    assert [op.name for op in graph.ops] == ["@input", "inp", "first", "act", "fc"]
-    assert graph.edges["@input"].shape == (N_IN,)
+    assert [op.name for op in graph.ops] == ["@input", "@input@12", "inp", "first", "act", "fc"]
+    assert graph.edges["@input"].shape == (3, 4, 1)
 
 
 @pytest.mark.parametrize("factor", [0.1, torch.tensor(0.1), torch.tensor(0.1, dtype=torch.float64), 3, torch.tensor(3)])
@@ -378,7 +378,7 @@ def test_tensor_norm_and_image_input() -> None:
     model.norm.running_var.fill_(2.3)
     model.norm.weight.data.fill_(1.7)
     graph = check(model)
-    assert graph.edges["@input"].shape == (N_IN,)
+    assert graph.edges["@input"].shape == (3, 4, 1)
     assert isinstance(graph.op("layers.3").weight_type, ir.Bipolar)
 
 
@@ -388,7 +388,7 @@ def test_brevitas_example_network(bits: int) -> None:
     model.sample_shape = (1, 3, 4)
     graph = check(randomize(model, bits), samples=20)
     assert [op.name for op in graph.ops] == [
-        "@input", "features.0", "features.2", "features.4", "features.6", "features.8", "features.10",
+        "@input", "features.0", "features.0@12", "features.2", "features.4", "features.6", "features.8", "features.10",
     ]  # fmt: skip
 
 

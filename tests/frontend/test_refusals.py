@@ -38,7 +38,7 @@ class Wrap(nn.Module):
 
     def __init__(self, function: Callable[[nn.Module, torch.Tensor], object], **parts: nn.Module) -> None:
         super().__init__()
-        self.function, self.act, self.fc = function, act(), fc()
+        self.function, self.act, self.fc, self.norm = function, act(), fc(), nn.BatchNorm1d(4)
         for name, part in parts.items():
             setattr(self, name, part)
 
@@ -78,17 +78,13 @@ class Opaque(torch.autograd.Function):
 LAYERS = {
     "float linear": (lambda: net(act(), nn.Linear(N, 4)), "layer '1' (Linear)", "use QuantLinear"),
     "float linear inside": (lambda: net(net(act(), net(fc(), nn.Linear(4, 3)))), "layer '0.1.1' (Linear)"),
-    "convolution": (lambda: net(act(), nn.Unflatten(1, (1, N)), qnn.QuantConv1d(1, 2, 3)), "layer '2' (QuantConv1d)"),
+    "float convolution": (lambda: net(act(), nn.Unflatten(1, (1, N)), nn.Conv1d(1, 2, 3)), "layer '2' (Conv1d)", "use QuantConv1d"),
     "softmax layer": (lambda: net(act(), fc(), nn.Softmax(1)), "layer '2' (Softmax)"),
     "lstm": (lambda: net(act(), nn.LSTM(N, 2)), "layer '1' (LSTM)"),
     "QuantSigmoid": (lambda: net(qnn.QuantSigmoid(), fc()), "layer '0' (QuantSigmoid)", "Sigmoid"),
     "rounding": (lambda: net(act(act_quant=TruncatingAct), fc()), "layer '0'", "RoundToZeroSte", "FLOOR"),
     "16 bits": (lambda: net(act(bit_width=16), fc()), "layer '0'", "16 bits", "1 to 8"),
     "dynamic scale": (lambda: net(act(act_quant=DynamicAct), fc()), "layer '0'", "Dynamic"),
-    "per-channel activation": (
-        lambda: net(act(scaling_per_output_channel=True, per_channel_broadcastable_shape=(1, N), scaling_stats_permute_dims=(1, 0)), fc()),
-        "layer '0'", "6 scales",
-    ),
     "no weight quantizer": (lambda: net(act(), fc(weight_quant=None)), "layer '1' (QuantLinear)", "weight is not quantized"),
     "minifloat weights": (lambda: net(act(), fc(weight_quant=Fp8e4m3WeightPerTensorFloat)), "layer '1'", "not quantized to integers"),
     "delayed": (lambda: net(act(quant_delay_steps=5), fc()), "layer '0'", "quant_delay_steps"),
@@ -96,8 +92,6 @@ LAYERS = {
     "no quantizer between": (lambda: net(act(), fc(), nn.BatchNorm1d(4), fc(4)), "layer '3' (QuantLinear)", "layer '2' (BatchNorm1d)"),
     "relu alone between": (lambda: net(act(), fc(), nn.ReLU(), fc(4)), "layer '3'", "layer '2' (ReLU)", "put a quantizer"),
     "batch statistics": (lambda: net(act(), fc(), nn.BatchNorm1d(4, track_running_stats=False)), "layer '2' (BatchNorm1d)", "track_running_stats"),
-    "3-d batch norm": (lambda: net(act(), nn.Unflatten(1, (2, 3)), nn.BatchNorm1d(2)), "layer '2'", "(N, 2, 3)"),
-    "linear on the last axis": (lambda: net(act(), nn.Unflatten(1, (2, 3)), fc(3)), "layer '2'", "(N, 2, 3)", "flatten"),
 }  # fmt: skip
 
 
@@ -108,7 +102,7 @@ def test_unsupported_layer(case: str) -> None:
 
 
 def scales_by_channel(m: nn.Module, x: torch.Tensor) -> torch.Tensor:
-    return m.fc(m.act(x) * torch.arange(1.0, N + 1))
+    return m.fc(m.act(x) * torch.linspace(0.1, 0.7, N))
 
 
 def changed_in_place(m: nn.Module, x: torch.Tensor) -> torch.Tensor:
@@ -128,11 +122,20 @@ FUNCTIONS = {
     "method": (lambda m, x: m.fc(m.act(x)).softmax(1), "torch.Tensor.softmax"),
     "float function": (lambda m, x: nn.functional.linear(m.act(x), m.fc.weight), "linear", "after layer 'act' (QuantIdentity)"),
     "matmul": (lambda m, x: m.act(x) @ m.fc.weight.T, "matmul"),
-    "two activations": (lambda m, x: m.fc(m.act(x) + m.act(2 * x)), "torch.Tensor.add", "joins 2"),
+    "two scales": (lambda m, x: m.fc(m.act(x)) + m.fc(m.act(x)) * m.act(x).shape[0] / 3e7, "no common integer scale"),
+    "two normalizations": (lambda m, x: m.norm(m.fc(m.act(x))) + m.fc(m.act(x)), "layer 'norm' (BatchNorm1d)", "put a quantizer"),
+    "two shapes": (lambda m, x: m.act(x) + m.act(x)[:, :1], "(N, 6) and (N, 1)"),
+    "two orders": (lambda m, x: m.act(x) + m.act(x).flip(1), "different orders"),
+    "constant in a list": (lambda m, x: torch.cat([m.act(x), torch.ones(2, 1)], 1), "1 of the 2 tensors"),
+    "batches joined": (lambda m, x: torch.cat([m.act(x), m.act(x)]), "batch axis"),
+    "different kinds joined": (lambda m, x: torch.cat([m.norm(m.fc(m.act(x))), m.fc(m.act(x))], 1), "real-valued in different ways"),
     "squared": (lambda m, x: m.fc(m.act(x) * x), "joins 2"),
-    "concatenation": (lambda m, x: torch.cat([m.act(x), m.act(x)], 1), "torch.cat"),
+    "stacked": (lambda m, x: torch.stack([m.act(x), m.act(x)], 1), "torch.stack"),
+    "expanded": (lambda m, x: m.act(x).unsqueeze(1).expand(-1, 2, -1), "torch.Tensor.expand"),
+    "an element twice": (lambda m, x: m.act(x)[:, [0, 0, 1]], "repeats elements"),
     "transposed": (lambda m, x: m.fc(m.act(x).T.reshape(-1, N)), "torch.Tensor.T"),
-    "sliced": (lambda m, x: m.act(x)[:, 2:], "__getitem__"),
+    "sliced": (lambda m, x: m.act(x)[:, 2:], "the model itself", "only part of a tensor"),
+    "reordered": (lambda m, x: m.act(x).flip(1), "is reordered"),
     "batch mixed": (lambda m, x: m.act(x).view(1, -1), "(1, 12)", "2 samples"),
     "batch lost": (lambda m, x: m.act(x).reshape(-1), "(12,)"),
     "broadcast up": (lambda m, x: m.act(x).unsqueeze(2) * torch.ones(3), "(2, 6, 3)"),
@@ -146,12 +149,65 @@ FUNCTIONS = {
     "half": (lambda m, x: m.act(x).to(torch.float16), "float16"),
     "integers": (lambda m, x: m.act(x).to(torch.int32), "int32"),
     "always drops": (lambda m, x: m.fc(nn.functional.dropout(m.act(x))), "training=self.training"),
-    "scale by channel": (scales_by_channel, "layer 'fc' (QuantLinear)", "different scale in each channel"),
+    "scale by channel": (scales_by_channel, "layer 'fc' (QuantLinear)", "the scales of its input's channels", "no common integer scale"),
     "in place behind a view": (changed_in_place, "layer 'fc'", "in place"),
     "tensor bounds": (lambda m, x: torch.clamp(m.act(x), torch.zeros(N), torch.ones(N)), "torch.clamp", "numbers"),
     "keyword": (lambda m, x: torch.add(input=m.act(x), other=1), "by keyword"),
     "three operands": (lambda m, x: torch.div(m.act(x), 2, rounding_mode="floor"), "rounding_mode"),
 }  # fmt: skip
+
+
+def conv(**options: object) -> nn.Module:
+    return qnn.QuantConv2d(2, 2, 3, **options)
+
+
+MAPS = {
+    "padding mode": (lambda: conv(padding=1, padding_mode="reflect"), "layer '1' (QuantConv2d)", "padding mode 'reflect'", "'zeros'"),
+    "transposed": (lambda: qnn.QuantConvTranspose2d(2, 2, 3), "layer '1' (QuantConvTranspose2d)", "nearest upsampling"),
+    "three axes": (lambda: nn.Sequential(nn.Unflatten(1, (2, 1)), qnn.QuantConv3d(2, 2, (1, 2, 2))), "layer '1.1' (QuantConv3d)"),
+    "border average": (lambda: nn.AvgPool2d(3, 2, padding=1, count_include_pad=False), "layer '1' (AvgPool2d)", "count_include_pad=True"),
+    "cut average": (lambda: nn.AvgPool2d(4, 3, ceil_mode=True), "layer '1' (AvgPool2d)", "ceil_mode"),
+    "uneven average": (lambda: nn.AdaptiveAvgPool2d(4), "layer '1' (AdaptiveAvgPool2d)", "(6, 6) to (4, 4)", "divides"),
+    "average of clamped reals": (lambda: nn.Sequential(conv(), nn.BatchNorm2d(2), nn.ReLU(), nn.AvgPool2d(2)), "layer '1.3'", "put a quantizer"),
+    "padding of reals": (lambda: nn.Sequential(nn.BatchNorm2d(2), conv(padding=1)), "layer '1.1' (QuantConv2d)", "after layer '1.0' (BatchNorm2d)"),
+    "zero between the integers": (
+        lambda: nn.Sequential(Apply(lambda x: x + 0.1), conv(padding=1)),
+        "layer '1.1' (QuantConv2d)", "the zeros that pad its input", "put a quantizer",
+    ),
+    "indices": (lambda: nn.MaxPool2d(2, return_indices=True), "layer '1' (MaxPool2d)", "torch.int64"),
+    "bilinear": (lambda: nn.Upsample(scale_factor=2, mode="bilinear"), "layer '1' (Upsample)", "mode 'bilinear'", "'nearest'"),
+    "part of a pixel": (lambda: nn.Upsample(scale_factor=1.5), "layer '1' (Upsample)", "whole factor"),
+    "pad with ones": (lambda: nn.ConstantPad2d(1, 1.0), "layer '1' (ConstantPad2d)", "use zeros"),
+    "reflection": (lambda: nn.ReflectionPad2d(1), "layer '1' (ReflectionPad2d)"),
+    "cut by padding": (lambda: nn.ZeroPad2d(-1), "layer '1' (ZeroPad2d)", "cuts off"),
+    "more channels by padding": (lambda: Apply(lambda x: nn.functional.pad(x, (0, 0, 0, 0, 0, 1))), "torch.nn.functional.pad", "along channels"),
+    "channels last": (
+        lambda: nn.Sequential(Apply(lambda x: x.permute(0, 3, 2, 1)[:, :2]), conv(padding=1)),
+        "layer '1.1' (QuantConv2d)", "do not lie as the channels of a map",
+    ),
+    "part of the rows": (lambda: Apply(lambda x: nn.functional.max_pool2d(x[:, :, 1:], 2)), "do not lie as the channels of a map"),
+    "pixel shuffle": (lambda: nn.Sequential(nn.PixelUnshuffle(2), nn.MaxPool2d(2)), "layer '1.1' (MaxPool2d)", "do not lie as"),
+    "rows joined": (lambda: Apply(lambda x: torch.cat([x, x], 2)), "torch.cat", "do not lie as the channels of a map"),
+    "gate": (lambda: Apply(lambda x: x * x.mean((2, 3), keepdim=True)), "joins 2"),
+    "mean of channels": (lambda: Apply(lambda x: x.mean(1)), "torch.Tensor.mean", "channel axis must stay"),
+    "mean of all": (lambda: Apply(lambda x: x.mean((1, 2, 3))), "torch.Tensor.mean", "channel axis must stay"),
+}  # fmt: skip
+
+
+class Apply(nn.Module):
+    def __init__(self, function: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.function = function
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.function(x)
+
+
+@pytest.mark.parametrize("case", MAPS)
+def test_unsupported_on_maps(case: str) -> None:
+    make, *words = MAPS[case]
+    refuse(net(act(), make()), UnsupportedError, "Supported are QuantLinear", *words, shape=(2, 2, 6, 6))
 
 
 @pytest.mark.parametrize("case", FUNCTIONS)

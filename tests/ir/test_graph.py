@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 
@@ -12,15 +13,22 @@ import pytest
 
 from hwqnn.errors import GraphError
 from hwqnn.ir import (
+    Add,
     ArgMax,
     Bipolar,
     ChannelAffine,
+    Concat,
+    Conv,
+    Edge,
+    Geometry,
     Graph,
     Input,
     Int,
     MatMul,
+    MaxPool,
     Op,
     Requantize,
+    Reshape,
     Rounding,
     SignQuantizer,
     Ternary,
@@ -28,6 +36,7 @@ from hwqnn.ir import (
     Type,
     UInt,
     UniformQuantizer,
+    Upsample,
 )
 
 X = Input(name="x", inputs=(), type=UInt(2), shape=(3,))
@@ -44,6 +53,19 @@ def threshold(thresholds: object, descending: object, base: int = -1, step: int 
 
 def affine(mul: list[int], add: list[int]) -> ChannelAffine:
     return ChannelAffine(name="a", inputs=("x",), mul=np.array(mul), add=np.array(add))
+
+
+def conv(geometry: Geometry = Geometry((2, 2)), shape: tuple[int, ...] | None = None, groups: int = 1, value: int = 1) -> Conv:  # noqa: B008
+    weight = np.full(shape or (4, *geometry.kernel, 2), value)
+    return Conv(name="c", inputs=("x",), weight=weight, weight_type=Bipolar(), geometry=geometry, groups=groups)
+
+
+def pool(geometry: Geometry = Geometry((2, 2)), minimum: int = 1) -> MaxPool:  # noqa: B008
+    return MaxPool(name="p", inputs=("x",), geometry=geometry, minimum=np.zeros(minimum, bool))
+
+
+def on_map(*ops: Op) -> Graph:
+    return Graph("g", (Input(name="x", inputs=(), type=UInt(2), shape=(4, 5, 2)), *ops), ops[-1].name)
 
 
 @pytest.mark.parametrize(
@@ -72,10 +94,29 @@ def affine(mul: list[int], add: list[int]) -> ChannelAffine:
         (lambda: Graph("g", (X, threshold([[1]], [False], 0, 1, Bipolar())), "t"), "output value 0 is not of type bipolar"),
         (lambda: Graph("g", (X, affine([1, 1], [0, 0, 0])), "a"), "ChannelAffine 'a':.*do not fit 3 channels"),
         (lambda: Graph("g", (X, affine([1, 1, 1], [0])), "a"), "do not fit 3 channels"),
-        (
-            lambda: Graph("g", (Input(name="x", inputs=(), type=UInt(1), shape=(2, 3)), ArgMax(name="l", inputs=("x",))), "l"),
-            r"ArgMax 'l': needs one axis, got shape \(2, 3\)",
-        ),
+        (lambda: Graph("g", (X, ArgMax(name="l", inputs=("x",), k=4)), "l"), "ArgMax 'l': the 4 greatest of 3 channels"),
+        (lambda: Graph("g", (X, ArgMax(name="l", inputs=("x",), k=0)), "l"), "the 0 greatest of 3 channels"),
+        (lambda: Graph("g", (X, conv()), "c"), r"Conv 'c': needs a map \(height, width, channels\), got shape \(3,\)"),
+        (lambda: on_map(conv(shape=(4, 2, 2, 3))), r"Conv 'c': weight of shape \(4, 2, 2, 3\) in 1 groups does not fit .* \(4, 5, 2\)"),
+        (lambda: on_map(conv(shape=(4, 2, 2, 2), groups=2)), "in 2 groups does not fit"),
+        (lambda: on_map(conv(shape=(4, 3, 2, 2))), "does not fit an input"),
+        (lambda: on_map(conv(shape=(3, 2, 2, 1), groups=2)), "3 outputs do not divide into 2 groups"),
+        (lambda: on_map(conv(value=0)), "weight value 0 is not of type bipolar"),
+        (lambda: on_map(conv(Geometry((5, 2)))), r"a kernel of \(5, 2\) .* larger than the map of \(4, 5\)"),
+        (lambda: on_map(conv(Geometry((2, 2), dilation=(1, 5)))), r"with dilation \(1, 5\)"),
+        (lambda: on_map(conv(Geometry((2, 2), stride=(0, 1)))), "must be at least 1"),
+        (lambda: on_map(conv(Geometry((2, 2), padding=(0, 0, -1, 0)))), "padding .* at least 0"),
+        (lambda: Graph("g", (X, pool()), "p"), "MaxPool 'p': needs a map"),
+        (lambda: on_map(pool(Geometry((2, 6)))), "MaxPool 'p': a kernel of"),
+        (lambda: on_map(pool(minimum=3)), r"\(3,\) directions do not fit 2 channels"),
+        (lambda: on_map(pool(Geometry((2, 2), padding=(2, 0, 0, 0)))), "makes a window with no element of the map in it"),
+        (lambda: Graph("g", (X, Upsample(name="u", inputs=("x",), factor=(1, 1))), "u"), "Upsample 'u': needs a map"),
+        (lambda: on_map(Upsample(name="u", inputs=("x",), factor=(0, 2))), r"factor \(0, 2\) must be at least 1"),
+        (lambda: on_map(Reshape(name="r", inputs=("x",), shape=(3, 13))), r"Reshape 'r': shape \(4, 5, 2\) cannot become \(3, 13\)"),
+        (lambda: on_map(Reshape(name="r", inputs=("x",), shape=())), "cannot become"),
+        (lambda: on_map(Reshape(name="r", inputs=("x",), shape=(-4, -10))), "cannot become"),
+        (lambda: on_map(conv(), Add(name="s", inputs=("x", "c"))), r"Add 's': shapes \(4, 5, 2\) and \(3, 4, 4\) differ"),
+        (lambda: on_map(conv(), Concat(name="j", inputs=("x", "c"))), "Concat 'j': .* differ in more than their channels"),
     ],
 )
 def test_refusals(make: Callable[[], Graph], message: str) -> None:
@@ -95,6 +136,10 @@ def test_refusals(make: Callable[[], Graph], message: str) -> None:
         [Requantize(name="q", inputs=("x",), chain=(), quantizer=UniformQuantizer(Fraction(1), 1, -2, 3, Rounding.FLOOR))],
         [Requantize(name="q", inputs=("x",), chain=(), quantizer=SignQuantizer(Fraction(1)))],
         [ArgMax(name="l", inputs=("x",))],
+        [ArgMax(name="l", inputs=("x",), k=3)],
+        [affine([-1, 2, 0], [0, 1, 3]), Add(name="s", inputs=("a", "x"))],
+        [affine([-1, 2, 0], [0, 1, 3]), Concat(name="j", inputs=("a", "x"))],
+        [threshold([[2]], [False]), Concat(name="j", inputs=("t", "t"))],
     ],
     ids=lambda ops: str(ops[-1].kind),
 )
@@ -107,6 +152,37 @@ def test_edges_hold_every_value(ops: list[Op]) -> None:
         assert (found.min(axis=0) == lo).all() and (found.max(axis=0) == hi).all()
 
 
+@pytest.mark.parametrize("of", [Bipolar(), Ternary(), UInt(2), Int(2)], ids=str)
+@pytest.mark.parametrize("padded", [False, True])
+def test_range_of_a_convolution(of: Type, padded: bool) -> None:
+    """Over all inputs of a map of 2x2: every accumulator lies in the range of its channel, and reaches both ends where nothing is padded."""
+    geometry = Geometry((2, 2), padding=(0, 1, 0, 0) if padded else (0, 0, 0, 0))
+    weight = np.array([1, -2, 3, 0, -1, -1, -1, -1, 1, 1, 1, 1]).reshape(3, 2, 2, 1)
+    op = Conv(name="c", inputs=("x",), weight=weight, weight_type=Int(3), geometry=geometry, groups=1)
+    graph = Graph("g", (Input(name="x", inputs=(), type=of, shape=(2, 2, 1)), op), "c")
+    values = [v for v in range(of.min, of.max + 1) if v or not isinstance(of, Bipolar)]
+    found = np.array([exact_model.evaluate(graph, x) for x in product(values, repeat=4)]).reshape(-1, 3)
+    lo, hi = op.channel_range(of)
+    assert (lo <= found.min(axis=0)).all() and (found.max(axis=0) <= hi).all()
+    assert padded or ((lo == found.min(axis=0)).all() and (found.max(axis=0) == hi).all())
+
+
+def test_types_of_joins() -> None:
+    """Concat keeps a type that both share, bipolar included; other pairs meet in the narrowest plain integers."""
+    sign, other = threshold([[1]], [False]), replace(threshold([[2]], [True]), name="t2")
+    trits = replace(threshold([[1, 2]], [False], -1, 1, Ternary()), name="t3")
+
+    def concat(a: Op, b: Op, cls: type[Op] = Concat) -> Edge:
+        return Graph("g", (X, *{a.name: a, b.name: b}.values(), cls(name="j", inputs=(a.name, b.name))), "j").edges["j"]
+
+    assert concat(sign, other) == Edge(Bipolar(), (6,))
+    assert concat(sign, trits) == Edge(Int(2), (6,))
+    assert concat(sign, sign) == Edge(Bipolar(), (6,))
+    assert concat(sign, other, Add) == Edge(Int(3), (3,))
+    two = threshold([[1, 2, 3]], [False], 0, 1, UInt(2))
+    assert concat(two, replace(two, name="t2"), Add) == Edge(UInt(3), (3,))
+
+
 def test_text_form() -> None:
     ops = (X, matmul(), threshold([[1]], [False], source="fc"), ArgMax(name="label", inputs=("t",)))
     assert str(Graph("net", ops, "label")) == (
@@ -116,6 +192,26 @@ def test_text_form() -> None:
         "  %t: bipolar[2] = Threshold(%fc)\n"
         "  %label: uint1[1] = ArgMax(%t)\n"
         "  return %label"
+    )
+
+
+def test_text_form_of_maps_and_joins() -> None:
+    ops = (
+        pool(Geometry((2, 2), (2, 2))),
+        Upsample(name="u", inputs=("p",), factor=(2, 1)),
+        Concat(name="j", inputs=("u", "u")),
+        ArgMax(name="label", inputs=("j",), k=2),
+        Reshape(name="r", inputs=("label",), shape=(16,)),
+    )
+    assert str(on_map(*ops)) == (
+        "graph g\n"
+        "  %x: uint2[4x5x2] = Input()\n"
+        "  %p: uint2[2x2x2] = MaxPool(%x)\n"
+        "  %u: uint2[4x2x2] = Upsample(%p)\n"
+        "  %j: uint2[4x2x4] = Concat(%u, %u)\n"
+        "  %label: uint2[4x2x2] = ArgMax(%j)\n"
+        "  %r: uint2[16] = Reshape(%label)\n"
+        "  return %r"
     )
 
 

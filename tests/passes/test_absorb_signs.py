@@ -8,7 +8,7 @@ import exact_model
 import numpy as np
 import pytest
 
-from hwqnn.ir import Bipolar, Graph, Input, Int, MatMul, Ternary, Threshold, Type, UInt
+from hwqnn.ir import Add, Bipolar, Conv, Geometry, Graph, Input, Int, MatMul, Op, Ternary, Threshold, Type, UInt
 from hwqnn.passes import absorb_signs
 
 
@@ -57,3 +57,29 @@ def test_a_descending_threshold_on_the_input_stays() -> None:
         Threshold(name="t", inputs=("x",), thresholds=np.array([[7]]), descending=np.array([True]), base=0, step=1, type=UInt(1)),
     )
     assert absorb_signs(Graph("g", ops, "t")).op("t").descending.all()
+
+
+def conv_graph(*readers: Op, output: str) -> Graph:
+    """A padded depthwise convolution of bipolar weights on a bipolar map, and what reads it."""
+    weight = np.array([[[[1], [-1], [1]]], [[[-1], [-1], [1]]]])
+    conv = Conv(name="c", inputs=("x",), weight=weight, weight_type=Bipolar(), geometry=Geometry((1, 3), padding=(0, 1, 0, 1)), groups=2)
+    return Graph("g", (Input(name="x", inputs=(), type=Bipolar(), shape=(1, 4, 2)), conv, *readers), output)
+
+
+def act(name: str) -> Threshold:
+    thresholds, descending = np.array([[0], [-1]]), np.array([True, False])
+    return Threshold(name=name, inputs=("c",), thresholds=thresholds, descending=descending, base=-1, step=2, type=Bipolar())
+
+
+def test_convolution() -> None:
+    before = conv_graph(act("act"), output="act")
+    graph = absorb_signs(before)
+    assert not graph.op("act").descending.any()
+    assert graph.op("c").weight[:, 0, :, 0].tolist() == [[-1, 1, -1], [-1, -1, 1]] and graph.op("c").weight_type == Bipolar()
+    for x in product((-1, 1), repeat=8):
+        assert exact_model.evaluate(graph, x) == exact_model.evaluate(before, x)
+
+
+def test_a_product_with_two_readers_stays() -> None:
+    graph = absorb_signs(conv_graph(act("act"), Add(name="sum", inputs=("act", "c")), output="sum"))
+    assert graph.op("act").descending.tolist() == [True, False]

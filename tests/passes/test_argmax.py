@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from exact_model import Real
 
-from hwqnn.errors import UnsupportedError
-from hwqnn.ir import Affine, ArgMax, BatchNorm, ChannelAffine, Clamp, Graph, Input, Int, MatMul, Piece, UInt, exact
+from hwqnn.errors import GraphError, UnsupportedError
+from hwqnn.ir import Affine, ArgMax, BatchNorm, ChannelAffine, Clamp, Conv, Geometry, Graph, Input, Int, MatMul, Piece, UInt, exact
 from hwqnn.passes import append_argmax
 from hwqnn.passes.argmax import integer_scores
 from hwqnn.passes.surd import Surd
@@ -145,12 +145,22 @@ def test_labels_of_every_input(meaning: tuple[Piece, ...], kinds: list[type]) ->
         assert exact_model.evaluate(graph, x) == [exact_model.label(before, x)]
 
 
+@pytest.mark.parametrize("k", [1, 2, 4])
+@pytest.mark.parametrize("meaning", [(), (NORM,), (Affine(exact([-1]), exact([0])),)], ids=["itself", "norm", "negated"])
+def test_the_k_best_of_every_pixel(meaning: tuple[Piece, ...], k: int) -> None:
+    conv = Conv(name="c", inputs=("x",), weight=WEIGHT[:, None, None], weight_type=Int(3), geometry=Geometry((1, 1)), groups=1)
+    before = Graph("g", (Input(name="x", inputs=(), type=UInt(2), shape=(2, 32, 3)), conv), "c", meaning)
+    graph = append_argmax(before, k)
+    assert graph.edges[graph.output].shape == (2, 32, k)
+    every = [v for pixel in product(range(4), repeat=3) for v in pixel]  # 64 pixels
+    assert exact_model.evaluate(graph, every) == exact_model.labels(before, every, k)
+
+
 def test_refusals() -> None:
     with pytest.raises(UnsupportedError, match="unquantized clamp"):
         append_argmax(graph_of(WEIGHT, (Clamp(F(0), None),)))
-    flat = Graph("g", (Input(name="x", inputs=(), type=UInt(2), shape=(2, 3)),), "x")
-    with pytest.raises(UnsupportedError, match=r"shape \(2, 3\)"):
-        append_argmax(flat)
+    with pytest.raises(GraphError, match="the 5 greatest of 4 channels"):
+        append_argmax(graph_of(WEIGHT, ()), 5)
     # class 0 beats class 1 at 0 by next to nothing, and class 1 is no rational multiple of it
     lines = [(Surd(F(1, 10**20)), Surd(0)), (Surd.sqrt(F(2)), Surd(0))]
     with pytest.raises(UnsupportedError, match="40 fraction bits"):

@@ -6,22 +6,27 @@ import numpy as np
 import pytest
 import torch
 
-from hwqnn import data, zoo
+from hwqnn import data, layout, zoo
 from hwqnn.frontend import import_brevitas
 from hwqnn.passes import lower
 from hwqnn.reference import Executor
 
+IMAGES = 40
+
 
 @pytest.mark.parametrize("name", zoo.MODELS)
 def test_labels_are_those_of_brevitas(name: str) -> None:
-    images = data.load("mnist")
+    """Only where float32 all but ties two classes may they differ."""
+    images = data.excerpt(zoo.MODELS[name].dataset)
     model = zoo.load(name)
-    real = torch.from_numpy(images.real()).flatten(1)
+    real = torch.from_numpy(images.real()[:IMAGES]).reshape(IMAGES, *zoo.MODELS[name].input_shape)
     with torch.inference_mode():
-        expected = model(real).argmax(1).numpy()
+        scores = model(real).numpy()
     executor = Executor(lower(import_brevitas(model, real[:1], name=name)))
-    x = images.x.reshape(len(images), -1)
-    assert (executor.run(x)[:, 0] == expected).all()
+    x = layout.to_hardware(images.x[:IMAGES], executor.graph.input.shape)
+    labels = executor.run(x)[..., 0]
+    best = scores.max(axis=1)
+    assert (best - np.take_along_axis(scores, labels[:, None], axis=1)[:, 0] <= 1e-5 * np.abs(best)).all()
     trace = executor.trace(x)
-    assert (trace[executor.graph.output][:, 0] == expected).all()
+    assert (trace[executor.graph.output][..., 0] == labels).all()
     assert all(np.issubdtype(values.dtype, np.integer) for values in trace.values())

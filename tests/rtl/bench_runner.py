@@ -42,6 +42,7 @@ def run_bench(
     roms: list[dict[str, list[int]]] | None = None,
     netlist: Callable[[Path], list[Path]] = lambda top: [top],
     form: str = "portable",
+    ports: str = PORTS,
     instance: str = INSTANCE,
 ) -> None:
     """Fails unless every test of `sim/tb_{module}.py` passes on every case.
@@ -51,19 +52,20 @@ def run_bench(
         roms: the words of each file parameter by its name, per case.
         netlist: makes what is simulated out of the top's source.
         form: of the library, one of `FORMS`.
-        instance: how the module's ports, where they are no streams', connect to the top's.
+        ports, instance: the text of a case's ports of the top, and of how the module's connect to them, where those are not one stream in and
+            one out. Formatted with `k`, the case's number, `s` and `m`, its widths, and all that the case carries.
     """
-    ports, instances = [], []
+    declared, instances = [], []
     for k, (case, (s, m)) in enumerate(zip(cases, widths, strict=True)):
         values = {name: str(value) for name, value in case.items() if name.isupper()}
         for parameter, words in (roms[k] if roms else {}).items():
             write_rom(folder / f"c{k}_{parameter}.hex", words)
             values[parameter] = f'"{folder}/c{k}_{parameter}.hex"'
         parameters = ", ".join(f".{name}({value})" for name, value in values.items())
-        ports.append(PORTS.format(s=s, m=m, k=k))
-        instances.append(instance.format(module=module, parameters=parameters, k=k))
+        declared.append(ports.format(s=s, m=m, k=k, **case))
+        instances.append(instance.format(module=module, parameters=parameters, k=k, **case))
     top = folder / "top.sv"
-    top.write_text("module top (\n  input logic clk, rst_n,\n" + ",\n".join(ports) + "\n);\n" + "\n".join(instances) + "\nendmodule\n")
+    top.write_text("module top (\n  input logic clk, rst_n,\n" + ",\n".join(declared) + "\n);\n" + "\n".join(instances) + "\nendmodule\n")
     (folder / "cases.json").write_text(json.dumps(cases))
 
     (folder / "verilator").symlink_to(verilator_binary())  # cocotb would call the perl script of that name

@@ -5,10 +5,11 @@ from random import Random
 from bench_runner import run_bench
 from streams import pack
 
-GRID = ((1, 1, 1, 0, 2, 2), (1, 10, 9, 1, 8, 14), (5, 2, 7, 0, 6, 3), (2, 3, 4, 1, 12, 30))
+# PE, FOLD, VECTORS, WIDTH, SIGNED, MUL_BITS, ADD_BITS
+GRID = ((1, 1, 1, 1, 0, 2, 2), (1, 10, 1, 9, 1, 8, 14), (5, 2, 3, 7, 0, 6, 3), (2, 3, 4, 4, 1, 12, 30), (2, 1, 6, 5, 1, 3, 9))
 
 
-def make(pe, fold, width, sign, mul_bits, add_bits):
+def make(pe, fold, vectors, width, sign, mul_bits, add_bits):
     """A case and its ROM words."""
     random = Random(f"{pe} {fold} {width}")
     channels = pe * fold
@@ -20,7 +21,8 @@ def make(pe, fold, width, sign, mul_bits, add_bits):
 
     mul, add = numbers(mul_bits), numbers(add_bits)
     out_bits = max(width + 1 + mul_bits, add_bits) + 1
-    case = {"PE": pe, "FOLD": fold, "WIDTH": width, "SIGNED": sign, "MUL_BITS": mul_bits, "ADD_BITS": add_bits, "OUT_BITS": out_bits}
+    case = {"PE": pe, "FOLD": fold, "VECTORS": vectors, "WIDTH": width, "SIGNED": sign}
+    case |= {"MUL_BITS": mul_bits, "ADD_BITS": add_bits, "OUT_BITS": out_bits}
     roms = {
         "MUL_FILE": [pack(mul[i : i + pe], mul_bits) for i in range(0, channels, pe)],
         "ADD_FILE": [pack(add[i : i + pe], add_bits) for i in range(0, channels, pe)],

@@ -1,5 +1,6 @@
-"""rtl/mvu.sv under cocotb: all folding extremes, all kinds of operands, every way to end."""
+"""rtl/mvu.sv under cocotb: all folding extremes, all kinds of operands, both kinds of multipliers, every way to end, groups and padding."""
 
+from math import ceil
 from random import Random
 
 import pytest
@@ -28,6 +29,24 @@ INTEGER = (
     (2, 2, 2, 2, SIGNED, 8, SIGNED, 8, 255, -128, 1, 8),
     (2, 3, 3, 2, UNSIGNED, 3, BIPOLAR, 1, 0, 0, 1, 0),
 )
+# the same, then groups, rows, columns, kinds of rows and of columns, DSP
+CONVOLUTION = (
+    (2, 6, 1, 3, BIPOLAR, 1, BIPOLAR, 1, 1, 0, 1, 1, 1, 4, 3, (3, 3), 0),
+    (1, 5, 2, 2, BIPOLAR, 1, BIPOLAR, 1, 0, 0, 1, 0, 1, 3, 3, (2, 3), 0),
+    (2, 3, 2, 3, BIPOLAR, 1, BIPOLAR, 1, 3, 0, 1, 2, 2, 2, 4, (2, 2), 0),
+    (1, 4, 1, 1, BIPOLAR, 1, BIPOLAR, 1, 1, 0, 1, 1, 3, 2, 2, (1, 1), 0),
+    (3, 2, 1, 4, BIPOLAR, 1, SIGNED, 3, 1, 0, 1, 1, 1, 3, 3, (3, 3), 0),
+    (1, 3, 3, 2, BIPOLAR, 1, SIGNED, 2, 5, 0, 1, 3, 2, 1, 4, (1, 3), 0),
+    (2, 2, 2, 2, SIGNED, 4, SIGNED, 3, 0, 0, 1, 0, 2, 2, 3, (1, 1), 0),
+    (1, 2, 1, 3, UNSIGNED, 2, BIPOLAR, 1, 3, 0, 1, 2, 5, 1, 2, (1, 1), 0),
+)
+MULTIPLIERS = (
+    (2, 1, 3, 5, UNSIGNED, 8, SIGNED, 8, 0, 0, 1, 0, 1, 1, 1, (1, 1), 1),
+    (2, 3, 1, 4, SIGNED, 5, SIGNED, 4, 3, 0, 1, 2, 1, 3, 2, (1, 1), 1),
+    (1, 2, 2, 2, UNSIGNED, 8, BIPOLAR, 1, 1, 0, 1, 1, 2, 2, 2, (1, 1), 1),
+    (1, 1, 2, 7, BIPOLAR, 1, SIGNED, 8, 0, 0, 1, 0, 1, 2, 3, (2, 2), 1),
+    (2, 4, 1, 1, SIGNED, 8, UNSIGNED, 6, 7, -4, 1, 3, 1, 1, 1, (1, 1), 1),
+)
 
 
 def values(kind, bits):
@@ -51,44 +70,68 @@ def excess(x_kind, x_bits, w_kind, w_bits, w):
     return constant
 
 
-def make(pe, simd, nf, sf, x_kind, x_bits, w_kind, w_bits, levels, base, step, out_bits):
-    random = Random(f"{pe} {simd} {nf} {sf} {levels}")
-    outputs, inputs = pe * nf, simd * sf
-    x_values, w_values = values(x_kind, x_bits), values(w_kind, w_bits)
+def make(
+    pe, simd, nf, sf, x_kind, x_bits, w_kind, w_bits, levels, base, step, out_bits, groups=1, rows=1, columns=1, kinds=(1, 1), dsp=0, ones=False
+):
+    """A case and its ROM words.
+
+    There are `rows` * `columns` pixels, and `kinds` of rows and of columns, each pair with padding of its own; `ones` makes all weights 1.
+    """
+    random = Random(f"{pe} {simd} {nf} {sf} {levels} {groups} {rows}")
+    outputs, inputs = groups * pe * nf, simd * sf
+    x_values, w_values = values(x_kind, x_bits), [1] if ones else values(w_kind, w_bits)
     weights = [random.choices(w_values, k=inputs) for _ in range(outputs)]
     sums = [sum(w * x for w, x in zip(row, random.choices(x_values, k=inputs), strict=True)) for row in weights for _ in range(20)]
     thresholds = [sorted(random.randint(min(sums) - 1, max(sums) + 1) for _ in range(levels)) for _ in range(outputs)]
 
-    # The unit counts agreements p when all is bipolar: 2p - inputs >= t becomes p >= ceil((t + inputs) / 2).
+    row_kinds, column_kinds = ([random.randrange(k) for _ in range(n)] for k, n in zip(kinds, (rows, columns), strict=True))
+    padding = [[i for i in range(inputs) if random.random() < 0.4] if max(kinds) > 1 else [] for _ in range(kinds[0] * kinds[1])]
+    # What each sum lacks in each place, for padding is code 0: only a bipolar 0 means something else, -1.
+    missing = [[sum(row[i] for i in taps) if x_kind == BIPOLAR else 0 for row in weights] for taps in padding]
+
+    # The unit counts agreements p when all is bipolar: 2p - inputs + missing is the sum. It adds 2p where that is not all the same even or odd.
     binary = x_kind == w_kind == BIPOLAR
-    inner = [[-((-t - inputs) // 2) if binary else t for t in row] for row in thresholds]
-    start = -((inputs + 1) // 2) if binary and levels == 0 else 0
-    init = [-row[0] for row in inner] if levels == 1 else [start] * outputs
+    double = int(binary and levels != 1 and len(padding) > 1)
+    inner = [[ceil((t + inputs) / 2) if binary and not double else t for t in row] for row in thresholds]
     reach = inputs if binary else inputs * max(abs(w * x) for w in w_values for x in (x_values[0], x_values[-1]))
-    acc_bits = signed_bits(min(init) - (0 if binary else reach), max(init) + reach)
+    if levels == 1:
+        starts = [[-ceil((row[0] + inputs - m) / 2) if binary else -row[0] for row, m in zip(thresholds, lacks, strict=True)] for lacks in missing]
+    else:
+        starts = [[-((inputs + 1) // 2) if binary and not double and levels == 0 else 0] * outputs for _ in missing]
+    everything = [s for row in starts for s in row]
+    acc_bits = signed_bits(min(everything) - (0 if binary and not double else reach), max(everything) + reach)
     t_bits = acc_bits + 1
-    if not binary:
-        init = [i - sum(excess(x_kind, x_bits, w_kind, w_bits, w) for w in row) for i, row in zip(init, weights, strict=True)]
+    inits = starts
+    if not binary or double:
+        constant = [inputs if double else 0 if dsp else sum(excess(x_kind, x_bits, w_kind, w_bits, w) for w in row) for row in weights]
+        inits = [[s + m - c for s, m, c in zip(row, lacks, constant, strict=True)] for row, lacks in zip(starts, missing, strict=True)]
 
     def code(w):
         return (w + 1) // 2 if w_kind == BIPOLAR else w
 
     roms = {
         "WEIGHT_FILE": [
-            pack([code(w) for p in range(pe) for w in weights[n * pe + p][s * simd : (s + 1) * simd]], w_bits) for n in range(nf) for s in range(sf)
+            pack([code(w) for p in range(pe) for w in weights[n * pe + p][s * simd : (s + 1) * simd]], w_bits)
+            for n in range(groups * nf)
+            for s in range(sf)
         ],
-        "INIT_FILE": [pack([i % (1 << acc_bits) for i in row], acc_bits) for row in rows_of(init, pe)],
+        "INIT_FILE": [pack([i % (1 << acc_bits) for i in lanes], acc_bits) for row in inits for lanes in rows_of(row, pe)],
     }
     if levels > 1:
         roms["THRESHOLD_FILE"] = search_words(rows_of(inner, pe), levels, t_bits)
-    case = {"PE": pe, "SIMD": simd, "NF": nf, "SF": sf, "X_BITS": x_bits, "X_KIND": x_kind, "W_BITS": w_bits, "W_KIND": w_kind}
-    case |= {"ACC_BITS": acc_bits, "LEVELS": levels, "T_BITS": t_bits, "BASE": base, "STEP": step}
-    case |= {"OUT_BITS": out_bits or acc_bits + binary, "weights": weights, "thresholds": thresholds}
+    if len(padding) > 1:
+        roms["ROW_FILE"] = [kind * kinds[1] * groups * nf for kind in row_kinds]
+        roms["COLUMN_FILE"] = [kind * groups * nf for kind in column_kinds]
+    case = {"PE": pe, "SIMD": simd, "NF": nf, "SF": sf, "GROUPS": groups, "VECTORS": rows * columns * groups, "CLASSES": len(padding)}
+    case |= {"COLUMNS": columns, "X_BITS": x_bits, "X_KIND": x_kind, "W_BITS": w_bits, "W_KIND": w_kind, "ACC_BITS": acc_bits, "DOUBLE": double}
+    case |= {"DSP": dsp, "LEVELS": levels, "T_BITS": t_bits, "BASE": base, "STEP": step, "OUT_BITS": out_bits or acc_bits + (binary and not double)}
+    case |= {"weights": weights, "thresholds": thresholds}
+    case["padded"] = [padding[r * kinds[1] + c] for r in row_kinds for c in column_kinds]
     return case, roms
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("grid", [BINARY, INTEGER], ids=["binary", "integer"])
+@pytest.mark.parametrize("grid", [BINARY, INTEGER, CONVOLUTION, MULTIPLIERS], ids=["binary", "integer", "convolution", "multipliers"])
 def test_mvu(grid, form, tmp_path, monkeypatch):
     cases, roms = zip(*(make(*row) for row in grid), strict=True)
     widths = [(c["SIMD"] * c["X_BITS"], c["PE"] * c["OUT_BITS"]) for c in cases]

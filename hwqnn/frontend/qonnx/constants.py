@@ -12,12 +12,13 @@ from onnx.reference import ReferenceEvaluator
 
 from hwqnn.errors import InputError
 from hwqnn.frontend.qonnx.file import first_line
-from hwqnn.frontend.qonnx.quantizers import code_range
+from hwqnn.frontend.qonnx.quantizers import code_limits, rounding_of
 from hwqnn.frontend.qonnx.registry import STANDARD_DOMAINS, Call, Constant, fold
+from hwqnn.ir import Rounding
 
-MOVES = ("Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity")
+MOVES = ("Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Slice", "Split", "Concat", "Gather")
 """Standard ops that only move elements."""
-_ROUND: dict[str, Callable[[np.ndarray], np.ndarray]] = {"ROUND": np.round, "HALF_EVEN": np.round, "FLOOR": np.floor, "CEIL": np.ceil}
+_ROUND: dict[Rounding, Callable[[np.ndarray], np.ndarray]] = {Rounding.HALF_EVEN: np.round, Rounding.FLOOR: np.floor, Rounding.CEIL: np.ceil}
 
 
 def evaluate(call: Call, proto: onnx.NodeProto, opsets: dict[str, int]) -> tuple[Constant, ...]:
@@ -28,11 +29,30 @@ def evaluate(call: Call, proto: onnx.NodeProto, opsets: dict[str, int]) -> tuple
     """
     arrays = [value.value if isinstance(value, Constant) else None for value in call.inputs]
     values = run(call, proto, opsets, arrays)
-    first = call.optional(0)
-    if proto.op_type in MOVES and isinstance(first, Constant) and first.integers is not None and first.scale is not None:
-        integers, scale = (run(call, proto, opsets, [part, *arrays[1:]])[0] for part in (first.integers, first.scale))
+    if proto.op_type in MOVES and (weight := quantized_operand(call, 0)) is not None:
+        integers, scale = (run(call, proto, opsets, [part, *arrays[1:]])[0] for part in (weight.integers, weight.scale))
         return (Constant(values[0], integers, scale),)
+    if proto.op_type in ("Mul", "Div") and (scaled := rescaled(call, proto.op_type, values[0])) is not None:
+        return (scaled,)
     return tuple(Constant(value) for value in values)
+
+
+def quantized_operand(call: Call, at: int) -> Constant | None:
+    value = call.optional(at)
+    return value if isinstance(value, Constant) and value.integers is not None else None
+
+
+def rescaled(call: Call, op: str, value: np.ndarray) -> Constant | None:
+    """A quantized tensor times or over a plain one that is positive: the same integers with another scale."""
+    at = 0 if quantized_operand(call, 0) is not None else 1
+    weight, factor = quantized_operand(call, at), call.optional(1 - at)
+    if weight is None or not isinstance(factor, Constant) or factor.integers is not None or (op == "Div" and at == 1):
+        return None
+    if value.shape != weight.value.shape or not (factor.value > 0).all():
+        return None
+    assert weight.integers is not None and weight.scale is not None
+    scale = weight.scale * factor.value if op == "Mul" else weight.scale / factor.value
+    return Constant(value, weight.integers, np.broadcast_to(scale, value.shape))
 
 
 def run(call: Call, proto: onnx.NodeProto, opsets: dict[str, int], arrays: list[np.ndarray | None]) -> list[np.ndarray]:
@@ -73,7 +93,7 @@ def finite(call: Call) -> np.ndarray:
 def quant(call: Call) -> Constant:
     """clamp(round(x / scale + zero_point)) - zero_point, in the tensor's own float type as every executor computes it."""
     x, scale, zero_point = finite(call), call.array(1, "scale"), call.array(2, "zero point")
-    lo, hi, rounding = code_range(call)
+    (lo, hi), rounding = code_limits(call, call.integer(3, "bit width")), rounding_of(call)
     if (np.rint(zero_point) != zero_point).any():
         raise call.fail("a zero point that is not an integer")
     if call.integer(3, "bit width") == 1 and call.attribute("signed", 1):

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
-from onnx.reference.op_run import OpRun
 
+from hwqnn import layout
 from hwqnn.errors import InputError
 from hwqnn.frontend.qonnx.file import OnnxFile, first_line
-from hwqnn.frontend.qonnx.registry import CUSTOM_DOMAINS
+from hwqnn.frontend.qonnx.registry import CHANNELS_LAST, CUSTOM_DOMAINS
 
-_AT_ONCE = 1000
+_AT_ONCE = 200
 
 
 def available() -> bool:
@@ -28,25 +25,40 @@ def available() -> bool:
 
 
 def labels(file: OnnxFile, x: np.ndarray, double: bool = False) -> np.ndarray:
-    """The file's labels, int64 (N,); of scores, the greatest, a tie goes to the lowest index.
+    """The file's labels, int64 (N,), or (N, H, W) where it labels pixels; of scores, channels first, the greatest, a tie goes to the lowest index.
 
     Args:
-        x: float32 (N, ...), each sample with as many elements as the file takes.
+        x: float32 (N, ...), each sample with as many elements as the file takes; images may have their channels last.
         double: compute in float64.
 
     Raises:
         InputError: the evaluator cannot run the file.
     """
+    out = outputs(file, x, double)
+    if out.dtype.kind not in "iu":
+        out = layout.compact(out)
+        return out.argmax(axis=1).astype(np.int64) if out.ndim > 1 else np.zeros(len(out), dtype=np.int64)
+    for node in file.model.graph.node:  # of several labels for one sample, the best comes first
+        if node.op_type == "TopK":
+            axis = next((a.i for a in node.attribute if a.name == "axis"), -1)
+            out = out.take([0], axis) if out.ndim > 1 else out
+    return layout.compact(out).astype(np.int64)
+
+
+def outputs(file: OnnxFile, x: np.ndarray, double: bool = False) -> np.ndarray:
+    """The file's output for every sample, (N, ...). For arguments and errors see `labels`."""
     model = onnx.ModelProto()
     model.CopyFrom(file.model)
     named = {entry.domain for entry in model.opset_import}  # older exporters leave the custom domains out
-    model.opset_import.extend(helper.make_opsetid(domain, 1) for domain in CUSTOM_DOMAINS if domain not in named)
+    model.opset_import.extend(helper.make_opsetid(domain, 1) for domain in (*CUSTOM_DOMAINS, CHANNELS_LAST) if domain not in named)
     kind = helper.tensor_dtype_to_np_dtype(file.input_type)
     if double:
         widen(model.graph)
         kind = np.dtype(np.float64) if kind == np.float32 else kind
+    from hwqnn.frontend.qonnx.operators import operators
+
     evaluator = ReferenceEvaluator(model, new_ops=operators())
-    x = x.reshape(len(x), *file.shape).astype(kind)
+    x = arranged(x, file.shape).astype(kind)
     step = _AT_ONCE if any_batch(evaluator, file, x) else file.batch or 1
     try:
         missing = -len(x) % (file.batch or 1)  # the last batch is filled up
@@ -55,6 +67,13 @@ def labels(file: OnnxFile, x: np.ndarray, double: bool = False) -> np.ndarray:
     except Exception as error:  # whatever numpy raises within a node
         raise InputError(f"{file.path} cannot be run: {first_line(error)}") from None
     return np.concatenate(found)[: len(x) - missing]
+
+
+def arranged(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """A batch as the file takes it: (N, *shape)."""
+    if x.ndim == 4 and x.shape[1:] != shape and (x.shape[3], *x.shape[1:3]) == shape:
+        return np.moveaxis(x, -1, 1)
+    return x.reshape(len(x), *shape)
 
 
 def any_batch(evaluator: ReferenceEvaluator, file: OnnxFile, x: np.ndarray) -> bool:
@@ -70,48 +89,7 @@ def any_batch(evaluator: ReferenceEvaluator, file: OnnxFile, x: np.ndarray) -> b
 def evaluate(evaluator: ReferenceEvaluator, file: OnnxFile, x: np.ndarray) -> np.ndarray:
     (out,) = evaluator.run([file.output], {file.input: x})
     assert isinstance(out, np.ndarray)
-    if out.dtype.kind in "iu" and out.size == len(out):  # ArgMax or TopK ends the file
-        return out.reshape(-1).astype(np.int64)
-    return out.reshape(len(out), -1).argmax(axis=1)
-
-
-def operators() -> list[type[OpRun]]:
-    """qonnx' functions as operators of the evaluator, in every domain that they go by; and batch norm."""
-    from qonnx.custom_op.general.bipolar_quant import binary_quant
-    from qonnx.custom_op.general.multithreshold import multithreshold
-    from qonnx.custom_op.general.quant import quant
-
-    def run_quant(x: Any, scale: Any, zero_point: Any, bits: Any, signed: int = 1, narrow: int = 0, rounding_mode: str = "ROUND") -> Any:
-        return quant(x, scale, zero_point, bits, signed, narrow, rounding_mode)
-
-    def run_steps(x: Any, table: Any, out_scale: float = 1.0, out_bias: float = 0.0, out_dtype: str = "", data_layout: str = "") -> Any:
-        return multithreshold(x, table, x.dtype.type(out_scale), x.dtype.type(out_bias))
-
-    def run_norm(x: Any, scale: Any, bias: Any, mean: Any, variance: Any, epsilon: float = 1e-5, **_: Any) -> Any:
-        """ONNX' own trains on the batch for files of opset 13 and earlier."""
-        scale, bias, mean, variance = (v.reshape(-1, *[1] * (x.ndim - 2)) for v in (scale, bias, mean, variance))
-        return scale * (x - mean) / np.sqrt(variance + x.dtype.type(epsilon)) + bias
-
-    functions = {"Quant": run_quant, "IntQuant": run_quant, "BipolarQuant": binary_quant, "MultiThreshold": run_steps}
-    return [operator("", "BatchNormalization", run_norm), *(operator(d, name, run) for d in CUSTOM_DOMAINS for name, run in functions.items())]
-
-
-def operator(domain: str, name: str, function: Callable[..., Any]) -> type[OpRun]:
-    """The evaluator reads an operator's domain and type off its class."""
-
-    class Operator(OpRun):
-        op_domain = domain
-
-        def run(self, *inputs: Any, **_: Any) -> tuple[np.ndarray]:
-            attributes = {a.name: helper.get_attribute_value(a) for a in self.onnx_node.attribute}
-            plain = {key: value.decode() if isinstance(value, bytes) else value for key, value in attributes.items()}
-            return (np.asarray(function(*inputs, **plain)),)
-
-        def _run(self, *inputs: Any, **_: Any) -> tuple[np.ndarray]:
-            raise NotImplementedError
-
-    Operator.__name__ = name
-    return Operator
+    return out
 
 
 def widen(graph: onnx.GraphProto) -> None:

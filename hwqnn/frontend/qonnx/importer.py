@@ -10,26 +10,43 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from hwqnn.errors import GraphError, HwqnnError, InputError
+from hwqnn.errors import GraphError, HwqnnError, InputError, UnsupportedError
 from hwqnn.frontend.importer import PIXEL, PIXEL_SCALE
-from hwqnn.frontend.qonnx import arithmetic, constants, dense, head, quantizers, shapes, steps  # noqa: F401  (they register their handlers)
+from hwqnn.frontend.qonnx import (  # noqa: F401  (they register their handlers)
+    arithmetic,
+    constants,
+    dense,
+    head,
+    joins,
+    quantizers,
+    shapes,
+    steps,
+    truncation,
+    windows,
+)
+from hwqnn.frontend.qonnx.datatypes import check_annotations
 from hwqnn.frontend.qonnx.file import OnnxFile, first_line
-from hwqnn.frontend.qonnx.registry import FOLDS, HANDLERS, STANDARD_DOMAINS, Call, Constant, Label, Node, Value, node_of
+from hwqnn.frontend.qonnx.registry import CHANNELS_LAST, FOLDS, HANDLERS, STANDARD_DOMAINS, Call, Constant, Followed, Label, Node, Value, node_of
 from hwqnn.frontend.symbolic import GraphBuilder, Symbol
-from hwqnn.ir import Graph, Input, Type
+from hwqnn.ir import Graph, Type
 
 ANY_BATCH = 7919
 """Stands for a batch of any size: a prime, so that a shape which mixes samples cannot come out right."""
-NOT_YET = {"Conv": "convolutions are", "Trunc": "truncation, which belongs to average pooling, is"}
+_ELEMENTWISE = (
+    "Add", "Sub", "Mul", "Div", "Neg", "Relu", "Clip", "Cast", "Identity", "Dropout", "Sign", "Quant", "IntQuant", "BipolarQuant", "MultiThreshold",
+    "QuantizeLinear", "DequantizeLinear",
+)  # fmt: skip
+"""Nodes that do not care where a tensor's channels are."""
 _RANDOM = ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial")
 
 
 def import_qonnx(path: Path, *, name: str, input_type: Type = PIXEL, input_scale: Fraction = PIXEL_SCALE) -> Graph:
     """What a QONNX file computes at inference, as an imported graph over integers.
 
-    The graph's input carries integers q of `input_type`, shape (features,): each sample flattened in row-major order; the network sees
-    q * `input_scale`. What a node computes from constants alone is computed as ONNX does, in their own types; all else is exact. A head of
-    ArgMax or TopK (k = 1) is left out: the graph ends in the scores.
+    The graph's input carries integers q of `input_type`; the network sees q * `input_scale`. An image is a map (height, width, channels), whether
+    the file takes (N, C, H, W) or (N, H, W, C); a signal (N, C, L) is a map (1, L, C); all else is flat, in row-major order. What a node computes
+    from constants alone is computed as ONNX does, in their own types; all else is exact. A head of ArgMax or TopK is left out: the graph ends in
+    the scores.
 
     Args:
         path: the file; external data lies beside it.
@@ -44,28 +61,62 @@ def import_qonnx(path: Path, *, name: str, input_type: Type = PIXEL, input_scale
         raise InputError(f"the input scale is {input_scale}; it must be above zero")
     if file.input_type not in (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE) and input_scale != 1:
         raise InputError(f"{path}: its input is of integers, so a step of the data stands for 1, not {input_scale}: give --input-scale 1")
+    check_annotations(file)
     builder = GraphBuilder()
-    size = int(np.prod(file.shape))
-    source = builder.add(Input(name="@input", inputs=(), type=input_type, shape=(size,)), size)
     values: dict[str, Value] = {key: Constant(array) for key, array in file.initializers.items()}
-    values[file.input] = Symbol(source, file.shape, (), "the input").scaled(input_scale)
+    values[file.input] = source(file, builder, input_type, input_scale)
     opsets = {entry.domain: entry.version for entry in file.model.opset_import}
     for proto in file.model.graph.node:
         try:
             run(proto, values, opsets, file.batch or ANY_BATCH, builder)
+        except GraphError as error:
+            raise InputError(f"{path}: {node_of(proto)}: {error}") from None
         except HwqnnError:
             raise
         except Exception as error:  # attributes or shapes that break the rules of ONNX can raise anything
             raise InputError(f"{path}: {node_of(proto)} is malformed: {first_line(error)}") from error
     out = values.get(file.output)
-    if isinstance(out, Label):
-        out = out.scores
+    if isinstance(out, Label):  # of one pixel, or none, the scores are a plain vector
+        out = out.scores.moved(out.scores.index.reshape(-1)) if out.scores.size == len(out.scores.index) else out.scores
     if not isinstance(out, Symbol):
         raise InputError(f"{path}: its output '{file.output}' does not depend on its input")
     try:
         return builder.graph(name, out)
+    except UnsupportedError:
+        raise UnsupportedError(
+            f"{path}: its output '{file.output}', after {out.last}, is only part of a tensor, or its elements lie neither in the order of "
+            "(N, channels, height, width) nor in that of (N, height, width, channels)"
+        ) from None
     except GraphError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def source(file: OnnxFile, builder: GraphBuilder, kind: Type, scale: Fraction) -> Symbol:
+    """The graph's input: an image has its channels last, wherever the file wants them."""
+    if not takes_channels_last(file):
+        return builder.input(file.shape, kind, scale)
+    x = builder.input((file.shape[-1], *file.shape[:-1]), kind, scale)
+    return x.moved(np.moveaxis(x.index, 0, -1))
+
+
+def takes_channels_last(file: OnnxFile) -> bool:
+    """Whether the first node behind the input that cares where the channels are wants them last, or moves them to the front."""
+    rank, seen = len(file.shape) + 1, {file.input}
+    if rank not in (3, 4):
+        return False
+    for node in file.model.graph.node:
+        if seen.isdisjoint(node.input):
+            continue
+        attributes = {a.name: plain(helper.get_attribute_value(a)) for a in node.attribute}
+        layout = str(attributes.get("data_layout", ""))
+        if node.domain == CHANNELS_LAST or node.op_type in ("Im2Col", "MaxPoolNHWC") or len(layout) == rank:
+            return node.domain == CHANNELS_LAST or not layout or layout[-1] == "C"
+        if node.op_type == "Transpose":
+            return attributes.get("perm", []) == [0, rank - 1, *range(1, rank - 1)]
+        if node.op_type not in _ELEMENTWISE:
+            return False
+        seen.update(node.output)
+    return False
 
 
 def run(proto: onnx.NodeProto, values: dict[str, Value], opsets: dict[str, int], batch: int, builder: GraphBuilder) -> None:
@@ -75,7 +126,7 @@ def run(proto: onnx.NodeProto, values: dict[str, Value], opsets: dict[str, int],
     attributes = {a.name: plain(helper.get_attribute_value(a)) for a in proto.attribute}
     call = Call(node, inputs, attributes, sum(map(bool, proto.output)), batch, builder)
     key = (proto.domain, proto.op_type)
-    if any(isinstance(value, Symbol | Label) for value in inputs):
+    if any(isinstance(value, Followed) for value in inputs):
         if key not in HANDLERS:
             raise node.fail(unsupported(proto))
         results = HANDLERS[key](call)
@@ -95,8 +146,6 @@ def followed(value: Value | None, node: Node) -> Value | None:
 
 
 def unsupported(proto: onnx.NodeProto) -> str:
-    if proto.op_type in NOT_YET:
-        return f"{NOT_YET[proto.op_type]} not supported yet"
     where = f" of domain '{proto.domain}'" if proto.domain not in STANDARD_DOMAINS else ""
     return f"op type {proto.op_type}{where} is not supported"
 

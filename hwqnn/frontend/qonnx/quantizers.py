@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 
@@ -14,30 +15,45 @@ from hwqnn.frontend.symbolic import Symbol
 from hwqnn.ir import Affine, Clamp, Quantizer, Requantize, Rounding, SignQuantizer, UniformQuantizer, exact
 
 ROUNDINGS = {"ROUND": Rounding.HALF_EVEN, "HALF_EVEN": Rounding.HALF_EVEN, "FLOOR": Rounding.FLOOR, "CEIL": Rounding.CEIL}
+ZERO = exact([0])
 
 
-def code_range(call: Call) -> tuple[int, int, str]:
-    """The lowest and highest code of a Quant node, and the name of its rounding."""
-    bits = call.integer(3, "bit width")
+def rounding_of(call: Call, default: str = "ROUND") -> Rounding:
+    mode = str(call.attribute("rounding_mode", default)).upper()
+    if mode not in ROUNDINGS:
+        raise call.fail(f"rounding mode {mode} is not supported; use ROUND, FLOOR or CEIL")
+    return ROUNDINGS[mode]
+
+
+def code_limits(call: Call, bits: int) -> tuple[int, int]:
+    """The lowest and highest code of so many bits, as the node's attributes say."""
     signed, narrow = bool(call.attribute("signed", 1)), bool(call.attribute("narrow", 0))
-    rounding = str(call.attribute("rounding_mode", "ROUND")).upper()
-    if rounding not in ROUNDINGS:
-        raise call.fail(f"rounding mode {rounding} is not supported; use ROUND, FLOOR or CEIL")
     if not 1 <= bits <= 32:
         raise call.fail(f"a quantizer of {bits} bits")
-    if signed:
-        return -(2 ** (bits - 1)) + narrow, 2 ** (bits - 1) - 1, rounding
-    return 0, 2**bits - 1 - narrow, rounding
+    return (-(2 ** (bits - 1)) + narrow, 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1 - narrow)
+
+
+def few_bits(call: Call, at: int) -> int:
+    """The bit width of an activation."""
+    bits = call.integer(at, "bit width")
+    if not 1 <= bits <= MAX_BITS:
+        raise call.fail(f"an activation of {bits} bits; 1 to {MAX_BITS} are supported")
+    return bits
 
 
 def scale_of(call: Call, at: int = 1) -> Fraction:
+    """The one scale of an activation."""
     scale = call.array(at, "scale")
     if scale.size != 1:
-        raise call.fail(f"an activation quantizer with {scale.size} scales; use one per tensor")
-    value = scale.reshape(-1)[0]
-    if not (np.isfinite(value) and value > 0):
-        call.bad(f"a scale of {value:g}; it must be positive and finite")
-    return Fraction(float(value))
+        raise call.fail(f"{scale.size} scales; one is supported here")
+    check_scale(call, scale)
+    return Fraction(float(scale.reshape(-1)[0]))
+
+
+def check_scale(call: Call, scale: np.ndarray) -> None:
+    """Raises `InputError` unless all are finite and above zero."""
+    if (wrong := ~(np.isfinite(scale) & (scale > 0))).any():
+        call.bad(f"a scale of {scale[wrong].flat[0]:g}; it must be positive and finite")
 
 
 def of_data(call: Call) -> Symbol:
@@ -47,27 +63,32 @@ def of_data(call: Call) -> Symbol:
     return call.x
 
 
-def requantize(call: Call, quantizer: Quantizer) -> Symbol:
-    return call.builder.requantize(call.node.op_name, of_data(call), quantizer)
+def requantize(call: Call, quantizer: Callable[[Fraction], Quantizer]) -> Symbol:
+    """Codes times scale. Where scales differ along the tensor, what is quantized is x / scale, by a scale of 1."""
+    x, scale = of_data(call), call.array(1, "scale")
+    check_scale(call, scale)
+    if scale.size == 1:
+        return call.builder.requantize(call.node.op_name, x, quantizer(Fraction(float(scale.reshape(-1)[0]))))
+    x, scales = call.along(1, "scale")
+    codes = call.builder.requantize(call.node.op_name, x.affine(1 / scales, ZERO), quantizer(Fraction(1)))
+    return codes.affine(scales, ZERO)
 
 
 @custom("Quant", "IntQuant")
 def quant(call: Call) -> Symbol:
     """QONNX reads 1 signed bit as BipolarQuant."""
-    lo, hi, rounding = code_range(call)
-    scale, zero_point, bits = scale_of(call), call.integer(2, "zero point"), call.integer(3, "bit width")
-    if bits > MAX_BITS:
-        raise call.fail(f"an activation of {bits} bits; 1 to {MAX_BITS} are supported")
+    zero_point, bits, rounding = call.integer(2, "zero point"), few_bits(call, 3), rounding_of(call)
+    lo, hi = code_limits(call, bits)
     if bits == 1 and call.attribute("signed", 1):
         if zero_point:
             raise call.fail("a signed 1-bit quantizer with a zero point")
-        return requantize(call, SignQuantizer(scale))
-    return requantize(call, UniformQuantizer(scale, zero_point, lo, hi, ROUNDINGS[rounding]))
+        return requantize(call, SignQuantizer)
+    return requantize(call, lambda scale: UniformQuantizer(scale, zero_point, lo, hi, rounding))
 
 
 @custom("BipolarQuant")
 def bipolar(call: Call) -> Symbol:
-    return requantize(call, SignQuantizer(scale_of(call)))
+    return requantize(call, SignQuantizer)
 
 
 @standard("QuantizeLinear")
@@ -78,7 +99,7 @@ def quantize_linear(call: Call) -> Symbol:
         raise call.fail(f"quantization to {kind}; int8 and uint8 are supported")
     zero_point = call.integer(2, "zero point") if call.optional(2) is not None else 0
     info, scale = np.iinfo(kind), scale_of(call)
-    codes = requantize(call, UniformQuantizer(scale, 0, int(info.min) - zero_point, int(info.max) - zero_point, Rounding.HALF_EVEN))
+    codes = requantize(call, lambda one: UniformQuantizer(one, 0, int(info.min) - zero_point, int(info.max) - zero_point, Rounding.HALF_EVEN))
     return codes.affine(exact([1 / scale]), exact([zero_point]))
 
 
@@ -120,4 +141,4 @@ def narrower(call: Call, lo: Fraction | None, hi: Fraction | None) -> Symbol | N
     if low.denominator != 1 or high.denominator != 1 or low > high:
         return None
     tighter = replace(op, name=call.builder.fresh(op.name), quantizer=replace(q, lo=math.ceil(low), hi=math.floor(high)))
-    return replace(call.x, producer=call.builder.add(tighter, call.x.size))
+    return replace(call.builder.add(tighter, call.x.index, call.x.last), chain=call.x.chain)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
@@ -12,9 +13,12 @@ import onnx
 
 from hwqnn.errors import InputError, UnsupportedError
 from hwqnn.frontend.symbolic import GraphBuilder, Place, Symbol
-from hwqnn.ir import exact
+from hwqnn.ir import Geometry, exact
+from hwqnn.passes.ranges import channel_ranges
 
 CUSTOM_DOMAINS = ("qonnx.custom_op.general", "finn.custom_op.general", "onnx.brevitas")
+CHANNELS_LAST = "qonnx.custom_op.channels_last"
+"""Standard operations on tensors whose channels come last."""
 STANDARD_DOMAINS = ("", "ai.onnx")
 _PARTS_OF_A_LAYER = {"act_quant", "input_quant", "output_quant", "weight_quant", "bias_quant", "export_handler"}
 
@@ -72,15 +76,39 @@ class Constant:
     integers: np.ndarray | None = None
     scale: np.ndarray | None = None
 
+    def map(self, move: Callable[[np.ndarray], np.ndarray]) -> Constant:
+        """The same elements moved to other places."""
+        return Constant(*(part if part is None else move(part) for part in (self.value, self.integers, self.scale)))  # type: ignore[arg-type]
+
 
 @dataclass(frozen=True, eq=False)
 class Label:
-    """The index of the greatest element of a symbol, ties to the lowest: what a classifying head gives."""
+    """The indices of the greatest elements along the axis of classes, ties to the lowest: what a classifying head gives.
+
+    Attributes:
+        scores: the symbol that it looks at, classes first: of shape (classes, ...).
+    """
 
     scores: Symbol
 
 
-Value = Symbol | Constant | Label
+@dataclass(frozen=True, eq=False)
+class Patches:
+    """Every window of a map, with its elements side by side in the last axis in the order (row, column, channel): what FINN's Im2Col gives.
+
+    Attributes:
+        x: the map, channels first.
+        geometry: of the windows.
+    """
+
+    x: Symbol
+    geometry: Geometry
+
+
+Followed = Symbol | Label | Patches
+"""What depends on the network's input."""
+
+Value = Followed | Constant
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,18 +146,35 @@ class Call:
     @property
     def at(self) -> int:
         """Which input is the symbol. Raises `UnsupportedError` unless there is exactly one."""
-        found = [i for i, value in enumerate(self.inputs) if isinstance(value, Symbol | Label)]
-        if len(found) != 1:
-            raise self.fail(f"it joins {len(found)} tensors that depend on the input; residual and parallel paths are not supported yet")
-        return found[0]
+        if self.joins:
+            raise self.fail(f"it joins {len(self.dependent)} tensors that depend on the input; only sums, differences and concatenations may")
+        return self.dependent[0]
+
+    @property
+    def dependent(self) -> list[int]:
+        """Which inputs depend on the network's input."""
+        return [i for i, value in enumerate(self.inputs) if isinstance(value, Followed)]
+
+    @property
+    def joins(self) -> bool:
+        """Whether more than one does."""
+        return len(self.dependent) > 1
+
+    def symbol(self, at: int) -> Symbol:
+        """Raises `UnsupportedError` when this input is constant or a label."""
+        value = self.optional(at)
+        if isinstance(value, Label):
+            raise self.fail("it computes with the label that ArgMax or TopK gives; such a head must come last")
+        if isinstance(value, Patches):
+            raise self.fail("it reads the windows of an Im2Col; only MatMul may")
+        if not isinstance(value, Symbol):
+            raise self.fail(f"its input {at} is constant, the other depends on the network's input; that is not supported")
+        return value
 
     @property
     def x(self) -> Symbol:
         """The symbol. Raises `UnsupportedError` when it is a label, or not the only one."""
-        value = self.inputs[self.at]
-        if not isinstance(value, Symbol):
-            raise self.fail("it computes with the label that ArgMax or TopK gives; such a head must come last")
-        return value
+        return self.symbol(self.at)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -159,6 +204,12 @@ class Call:
             raise self.fail(f"its {what} is {value:g}, not an integer")
         return int(value)
 
+    def integers(self, at: int, attribute: str) -> list[int] | None:
+        """A list that newer opsets give as an input and older ones as an attribute."""
+        if self.optional(at) is not None:
+            return [int(v) for v in self.array(at, attribute).reshape(-1)]
+        return self.attribute(attribute, None)
+
     def exact(self, values: np.ndarray, what: str) -> np.ndarray:
         """Flat Fractions. Raises `InputError` for NaN and infinity."""
         try:
@@ -166,19 +217,31 @@ class Call:
         except ValueError as error:
             self.bad(f"{what}: {error}; constants must be finite")
 
-    def along(self, at: int, what: str) -> np.ndarray:
-        """A constant as it meets the symbol's elements: Fractions of length 1 or `x.size`."""
+    def along(self, at: int, what: str) -> tuple[Symbol, np.ndarray]:
+        """The symbol, and a constant that meets its elements: Fractions of length 1 or its edge's channels."""
         values = self.array(at, what)
-        if values.size == 1:
-            return self.exact(values, what)
-        batched = values.reshape((1,) * (len(self.shape) - values.ndim) + values.shape)
-        if batched.ndim != len(self.shape) or batched.shape[0] != 1:
-            raise self.fail(f"its {what} of shape {values.shape} differs from sample to sample")
+        if values.size > 1:
+            batched = values.reshape((1,) * (len(self.shape) - values.ndim) + values.shape)
+            if batched.ndim != len(self.shape) or batched.shape[0] != 1:
+                raise self.fail(f"its {what} of shape {values.shape} differs from sample to sample")
+            try:
+                values = np.broadcast_to(batched, (1, *self.x.shape))[0]
+            except ValueError:
+                raise self.fail(f"its {what} of shape {values.shape} does not fit a tensor of shape {self.shape_text}") from None
+        x, (found,) = self.meeting(what, values)
+        return x, found
+
+    def meeting(self, what: str, *values: np.ndarray) -> tuple[Symbol, list[np.ndarray]]:
+        """The symbol, and numbers that broadcast to its shape as parameters for its chain. Raises `InputError` for NaN and infinity."""
         try:
-            spread = np.broadcast_to(batched, (1, *self.x.shape))
-        except ValueError:
-            raise self.fail(f"its {what} of shape {values.shape} does not fit a tensor of shape {self.shape_text}") from None
-        return self.exact(spread, what)
+            return self.builder.along(self.x, self.node, *values)
+        except ValueError as error:
+            self.bad(f"{what}: {error}; constants must be finite")
+
+    def reach(self, x: Symbol) -> tuple[np.ndarray, np.ndarray]:
+        """The least and greatest integer behind each channel of a symbol's edge, int64 (C,)."""
+        whole = Symbol(x.producer, x.edge, np.arange(math.prod(x.edge.shape)).reshape(x.edge.shape), (), x.last)
+        return channel_ranges(self.builder.graph("", whole))[x.producer]
 
     @property
     def shape_text(self) -> str:
@@ -201,8 +264,8 @@ def standard(*ops: str) -> Callable[[_H], _H]:
     return _register(HANDLERS, STANDARD_DOMAINS, ops)
 
 
-def custom(*ops: str) -> Callable[[_H], _H]:
-    return _register(HANDLERS, CUSTOM_DOMAINS, ops)
+def custom(*ops: str, domains: tuple[str, ...] = CUSTOM_DOMAINS) -> Callable[[_H], _H]:
+    return _register(HANDLERS, domains, ops)
 
 
 def fold(*ops: str, domains: tuple[str, ...] = CUSTOM_DOMAINS) -> Callable[[_H], _H]:

@@ -1,9 +1,8 @@
-"""Nodes that keep each sample's elements in order: reshapes, casts, dropout; and Shape, which is a constant."""
+"""Nodes that only move elements: reshapes, transposes, slices; casts and dropout, which do not even that; and Shape, which is a constant."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -20,18 +19,11 @@ def shaped(call: Call, shape: list[int]) -> Value:
         return label
     if not shape or shape[0] != call.batch or math.prod(shape[1:]) != call.x.size:
         raise call.fail(f"it reshapes {call.shape_text} to ({', '.join(map(str, shape))}), which does not keep N = {call.batch} samples apart")
-    return replace(call.x, shape=tuple(shape[1:]))
+    return call.x.moved(call.x.index.reshape(shape[1:]))
 
 
 def dims(call: Call) -> list[int]:
     return [] if isinstance(call.inputs[call.at], Label) else [call.batch, *call.x.shape]
-
-
-def integers(call: Call, at: int, attribute: str) -> list[int] | None:
-    """A list that newer opsets give as an input and older ones as an attribute."""
-    if call.optional(at) is not None:
-        return [int(v) for v in call.array(at, attribute).reshape(-1)]
-    return call.attribute(attribute, None)
 
 
 @standard("Identity", "Dropout")
@@ -62,7 +54,7 @@ def flatten(call: Call) -> Value:
 @standard("Reshape")
 def reshape(call: Call) -> Value:
     old = dims(call)
-    new = integers(call, 1, "shape")
+    new = call.integers(1, "shape")
     if new is None:
         call.bad("its shape is missing")
     if not call.attribute("allowzero", 0):
@@ -74,7 +66,7 @@ def reshape(call: Call) -> Value:
 @standard("Squeeze")
 def squeeze(call: Call) -> Value:
     old = dims(call)
-    axes = integers(call, 1, "axes")
+    axes = call.integers(1, "axes")
     gone = {i for i, size in enumerate(old) if size == 1} if axes is None else {axis % max(len(old), 1) for axis in axes}
     return shaped(call, [size for i, size in enumerate(old) if i not in gone])
 
@@ -82,7 +74,7 @@ def squeeze(call: Call) -> Value:
 @standard("Unsqueeze")
 def unsqueeze(call: Call) -> Value:
     new = dims(call)
-    axes = integers(call, 1, "axes") or []
+    axes = call.integers(1, "axes") or []
     for axis in sorted(axis % (len(new) + len(axes)) for axis in axes):
         new.insert(axis, 1)
     return shaped(call, new)
@@ -90,13 +82,44 @@ def unsqueeze(call: Call) -> Value:
 
 @standard("Transpose")
 def transpose(call: Call) -> Value:
-    """Of data, only when it moves nothing but axes of size 1."""
-    old = dims(call)
-    order = call.attribute("perm", None) or list(range(len(old)))[::-1]
-    long = [axis for axis in order if axis == 0 or (axis < len(old) and old[axis] > 1)]
-    if old and (long != sorted(long) or order[0] != 0):
-        raise call.fail(f"it reorders the elements of a tensor of shape {call.shape_text}")
-    return shaped(call, [old[axis] for axis in order] if old else [])
+    if isinstance(label := call.inputs[call.at], Label):
+        return label
+    order = call.attribute("perm", None) or list(range(len(call.shape)))[::-1]
+    if order[0] != 0:
+        raise call.fail(f"it moves the batch axis of a tensor of shape {call.shape_text}")
+    return call.x.moved(call.x.index.transpose([axis - 1 for axis in order[1:]]))
+
+
+@standard("Slice")
+def slice_of(call: Call) -> Value:
+    starts, ends = call.integers(1, "starts") or [], call.integers(2, "ends") or []
+    axes, steps = call.integers(3, "axes"), call.integers(4, "steps") or [1] * len(starts)
+    cut = [slice(None)] * len(call.shape)
+    for axis, start, end, step in zip(range(len(starts)) if axes is None else axes, starts, ends, steps, strict=True):
+        cut[axis] = slice(start, None if step < 0 and end < -call.shape[axis] else end, step)
+    if len(range(*cut[0].indices(call.batch))) != call.batch or cut[0].step not in (None, 1):
+        raise call.fail("it takes some samples of the batch and leaves others")
+    return call.x.moved(call.x.index[tuple(cut[1:])])
+
+
+@standard("Split")
+def split(call: Call) -> tuple[Value, ...]:
+    axis = call.attribute("axis", 0) % len(call.shape)
+    if axis == 0:
+        raise call.fail("it splits the batch")
+    size = call.shape[axis]
+    part = -(-size // call.outputs)
+    sizes = call.integers(1, "split") or [min(part, size - i * part) for i in range(call.outputs)]
+    return tuple(call.x.moved(index) for index in np.split(call.x.index, np.cumsum(sizes)[:-1], axis=axis - 1))
+
+
+@standard("Gather")
+def gather(call: Call) -> Value:
+    """Some places along an axis."""
+    axis = call.attribute("axis", 0) % len(call.shape)
+    if call.at != 0 or axis == 0:
+        raise call.fail("it takes some samples of the batch, or places that depend on the input")
+    return call.x.moved(np.take(call.x.index, call.array(1, "indices"), axis - 1))
 
 
 @standard("Shape")

@@ -1,0 +1,114 @@
+"""Where streams part and meet: the fork, the element-wise sum, the concatenation of channels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from hwqnn.dataflow.design import Beat, Block, Forking, Resources, Schedule
+from hwqnn.dataflow.pack import kind
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ForkBlock(Block):
+    """Gives every beat to `copies` readers."""
+
+    module: ClassVar[str] = "stream_fork"
+    copies: int
+
+    @property
+    def outputs(self) -> int:
+        return self.copies
+
+    @property
+    def schedule(self) -> Forking:
+        return Forking(self.copies)
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        return {"WIDTH": self.beat_in.bits, "OUTPUTS": self.copies}
+
+    @property
+    def estimate(self) -> Resources:
+        return Resources(lut=2 * self.copies + 1, ff=self.copies)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Join(Block):
+    """Two input streams and an output with as many elements a beat. `beat_in` is input 0's, `beat_in_b` input 1's."""
+
+    beat_in_b: Beat
+
+    @property
+    def beats_in(self) -> tuple[Beat, ...]:
+        return (self.beat_in, self.beat_in_b)
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        a, b = self.beat_in.type, self.beat_in_b.type
+        return {
+            "PE": self.beat_out.elements,
+            "A_BITS": a.bits,
+            "A_KIND": kind(a),
+            "B_BITS": b.bits,
+            "B_KIND": kind(b),
+            "OUT_BITS": self.beat_out.type.bits,
+        }
+
+    @property
+    def estimate(self) -> Resources:
+        return Resources(lut=self.beat_out.bits + 6 + 2 * self.cycles.bit_length(), ff=self.beat_out.bits + 1 + self.cycles.bit_length())
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class AddBlock(_Join):
+    """The sum of both inputs, of `elements` a frame."""
+
+    module: ClassVar[str] = "add"
+    elements: int
+
+    @property
+    def cycles(self) -> int:
+        return self.elements // self.beat_out.elements
+
+    @property
+    def schedule(self) -> Schedule:
+        both = np.ones((self.cycles, 2), dtype=bool)
+        return Schedule(both, both, both[:, 0], 1)
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        return super().parameters | {"BEATS": self.cycles}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ConcatBlock(_Join):
+    """For each of `pixels` a frame, `channels[0]` elements of input 0 and then `channels[1]` of input 1; a beat's elements divide both."""
+
+    module: ClassVar[str] = "concat"
+    channels: tuple[int, int]
+    pixels: int
+
+    @property
+    def folds(self) -> tuple[int, int]:
+        """Beats a pixel of each input."""
+        a, b = self.channels
+        return a // self.beat_out.elements, b // self.beat_out.elements
+
+    @property
+    def cycles(self) -> int:
+        return sum(self.folds) * self.pixels
+
+    @property
+    def schedule(self) -> Schedule:
+        a, b = self.folds
+        from_a = np.tile(np.arange(a + b) < a, self.pixels)
+        turn = np.stack([from_a, ~from_a], axis=1)
+        return Schedule(turn, turn, np.ones(self.cycles, dtype=bool), 1)
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        a, b = self.folds
+        return super().parameters | {"A_FOLD": a, "B_FOLD": b, "VECTORS": self.pixels}

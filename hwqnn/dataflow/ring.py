@@ -1,0 +1,115 @@
+"""The ring buffer inside the sliding window and the upsampler: what its reader looks at, and how many pixels it must hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from hwqnn.dataflow import cost
+from hwqnn.dataflow.design import Buffering, Resources
+from hwqnn.ir import smallest
+from hwqnn.kernel import kernel
+
+_FRAMES = 4
+"""The last interval between so many frames is the one that stays."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ring:
+    """One frame of a reader of pixels, as `rtl/ring_buffer.sv` sees it.
+
+    Attributes:
+        tap: int64 (steps,), the pixel of the frame that each step looks at.
+        reads: bool (steps,), false where that lies outside the map: the step gives padding, and waits for nothing but the frame's first pixel.
+        oldest: int64 (steps,), nondecreasing: no step from this one on reads an earlier pixel. Negative where the frame before is still held.
+        pixels: of a frame. beats: of a pixel.
+    """
+
+    tap: np.ndarray
+    reads: np.ndarray
+    oldest: np.ndarray
+    pixels: int
+    beats: int
+
+    @cached_property
+    def need(self) -> np.ndarray:
+        """int64 (steps,), pixels of the frame that must be there before each step."""
+        return np.where(self.reads, self.tap + 1, 1)
+
+    @cached_property
+    def capacity(self) -> int:
+        """Pixels: the least power of two with which a reader that is never stalled, behind a writer that never pauses, makes every frame in
+        max(beats to write, steps) cycles, as it would with an endless memory. That is exact, by running it."""
+        capacity = 2
+        while capacity < (self.need - self.oldest).max():
+            capacity *= 2
+        best = max(self.pixels * self.beats, len(self.tap))
+        while _interval(self.need * self.beats, self.oldest * self.beats, self.pixels * self.beats, capacity * self.beats, _FRAMES) > best:
+            capacity *= 2
+        return capacity
+
+    @cached_property
+    def count_bits(self) -> int:
+        """Bits of the two signed differences in `rtl/ring_buffer.sv`: written - tap - 1, and written - oldest - capacity."""
+        # what is surely written before a step: all that earlier steps needed, in this frame and the one before
+        before = np.maximum.accumulate(np.concatenate([[self.need.max() - self.pixels], self.need[:-1]]))
+        looks = self.reads.copy()
+        looks[0] = True  # padding waits by that difference there
+        ahead = (before - self.tap - 1)[looks].min()
+        held = (before - self.oldest).min() - self.capacity
+        return smallest(min(int(ahead), int(held)), self.capacity - 1).bits
+
+    def estimate(self, bits: int, walked: float, luts: float, bram: bool) -> Resources:
+        """The cells of a block around this ring.
+
+        Args:
+            bits: of a beat.
+            walked: bits of the block's own counters.
+            luts: how many LUTs the block takes for each bit of state, its own and the ring's.
+            bram: the ring lies in block RAM.
+        """
+        words = self.capacity * self.beats
+        state = walked + 2 * self.count_bits + 2 * self.capacity.bit_length() + cost.counter_bits(self.beats)
+        return Resources(
+            lut=luts * state + (0.0 if bram else _lut_ram(bits, words)),
+            ff=state + bits + (4 if bram else 2),
+            carry4=state / 4,
+            bram36=_ramb18(bits, words) / 2 if bram else 0.0,
+        )
+
+    def schedule(self, depth: int) -> Buffering:
+        return Buffering(self.pixels * self.beats, self.need * self.beats, self.oldest * self.beats, self.capacity * self.beats, depth)
+
+
+def _lut_ram(bits: int, words: int) -> int:
+    """LUTs of a RAM: four make 32 words of six bits, or 64 of three. Banks of these want a multiplexer, one LUT for three more banks, and enables."""
+    if words <= 32:
+        return -(-bits // 6) * 4
+    banks = -(-words // 64)
+    return -(-bits // 3) * 4 * banks + bits * -(-(banks - 1) // 3) + banks * (0 if banks == 1 else 1 if banks <= 16 else 2)
+
+
+def _ramb18(bits: int, words: int) -> int:
+    """RAMB18E1s of a RAM, in the shape that takes the fewest."""
+    return min(-(-bits // wide) * -(-words // deep) for wide, deep in ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384)))
+
+
+@kernel
+def _interval(need, free, takes, capacity, frames):  # type: ignore[no-untyped-def]
+    """Cycles from the end of the last but one frame to that of the last."""
+    steps = len(need)
+    written = start = cycle = previous = 0
+    interval = 0
+    for _ in range(frames):
+        i = 0
+        while i < steps:
+            step = written >= start + need[i]
+            written += written - (start + free[i]) < capacity
+            i += step
+            cycle += 1
+        start += takes
+        interval = cycle - previous
+        previous = cycle
+    return interval

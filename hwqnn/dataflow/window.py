@@ -1,0 +1,124 @@
+"""The sliding-window unit: turns a map into the stream of its kernel windows, for convolutions and pools."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import ClassVar
+
+import numpy as np
+
+from hwqnn.dataflow import cost
+from hwqnn.dataflow.design import Block, Buffering, Memory, Resources
+from hwqnn.dataflow.pack import memory
+from hwqnn.dataflow.ring import Ring
+from hwqnn.ir import Geometry
+
+_LUTS_PER_STATE = 1.6
+"""Measured with yosys 0.70 over windows of many sizes."""
+
+
+@lru_cache(maxsize=32)
+def window_ring(geometry: Geometry, height: int, width: int, beats: int, tile_beats: int) -> Ring:
+    """What a window's reader does: for each output pixel, for each tile of a pixel's beats, for each tap, for each beat of the tile."""
+    rows, columns = geometry.rows(height), geometry.columns(width)
+    lines, across = len(rows), len(columns)
+    inside_y, inside_x = geometry.inside(height, width)
+    shape = (lines, across, beats // tile_beats, *geometry.kernel, tile_beats)  # in the order of the steps
+    tap = rows[:, None, None, :, None, None] * width + columns[:, None, None, :, None]
+    reads = inside_y[:, None, None, :, None, None] & inside_x[:, None, None, :, None]
+
+    # A window's first tap is the oldest pixel wanted, unless so much padding surrounds the map that the next line, or frame, starts before it: then
+    # windows past `free_across`, or lines past `free_lines`, let nothing go.
+    down, along = geometry.stride[0] * width, geometry.stride[1]
+    free_across = min(across - 1, down // along)
+    every_line = (lines - 1) * down + free_across * along <= height * width
+    free_lines = min(lines - 1, height // geometry.stride[0])
+    line, position = np.arange(lines)[:, None], np.arange(across)
+    oldest = rows[0, 0] * width + columns[0, 0] + np.minimum(line, free_lines) * down
+    oldest = oldest + (every_line | (line < free_lines)) * np.minimum(position, free_across) * along
+
+    def steps(per_tap: np.ndarray) -> np.ndarray:
+        return np.broadcast_to(per_tap, shape).reshape(-1)
+
+    return Ring(steps(tap), steps(reads), steps(oldest[:, :, None, None, None, None]), height * width, beats)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Window(Block):
+    """Stores the map in a ring of pixels and gives for each output pixel the elements under the kernel: for each tile of `tile` channels, for each
+    kernel row and column, the tile's beats. `tile` divides `channels`, `beat_in.elements` divides `tile`; beat_out is beat_in.
+
+    Attributes:
+        pad: what a tap outside the map gives, as the bit pattern of each channel, int64 (channels,); or one for all.
+        bram: the ring lies in block RAM instead of LUTs.
+    """
+
+    module: ClassVar[str] = "window"
+    geometry: Geometry
+    height: int
+    width: int
+    channels: int
+    tile: int
+    pad: np.ndarray | int
+    bram: bool
+
+    @property
+    def beats(self) -> int:
+        """Beats a pixel."""
+        return self.channels // self.beat_in.elements
+
+    @property
+    def ring(self) -> Ring:
+        return window_ring(self.geometry, self.height, self.width, self.beats, self.tile // self.beat_in.elements)
+
+    @property
+    def schedule(self) -> Buffering:
+        return self.ring.schedule(2 if self.bram else 1)
+
+    @property
+    def pads(self) -> np.ndarray:
+        """int64 (rows, elements of a beat): the pad words; no rows for zeros, one when all beats are alike."""
+        words = np.broadcast_to(self.pad, (self.channels,)).reshape(self.beats, -1)
+        if not any(self.geometry.padding) or not words.any():
+            return words[:0]
+        return words[:1] if (words == words[0]).all() else words
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        top, left, bottom, right = self.geometry.padding
+        return {
+            "BITS": self.beat_in.type.bits,
+            "E": self.beat_in.elements,
+            "CHANNELS": self.channels,
+            "HEIGHT": self.height,
+            "WIDTH": self.width,
+            "KERNEL_H": self.geometry.kernel[0],
+            "KERNEL_W": self.geometry.kernel[1],
+            "STRIDE_H": self.geometry.stride[0],
+            "STRIDE_W": self.geometry.stride[1],
+            "DILATION_H": self.geometry.dilation[0],
+            "DILATION_W": self.geometry.dilation[1],
+            "TOP": top,
+            "LEFT": left,
+            "BOTTOM": bottom,
+            "RIGHT": right,
+            "TILE": self.tile,
+            "CAPACITY": self.ring.capacity,
+            "COUNT_BITS": self.ring.count_bits,
+            "BLOCK_RAM": int(self.bram),
+            "PAD_ROWS": len(self.pads),
+        }
+
+    @property
+    def memories(self) -> dict[str, Memory]:
+        return {"PAD_FILE": memory(self.pads, self.beat_in.type.bits)} if len(self.pads) else {}
+
+    @property
+    def estimate(self) -> Resources:
+        geometry, tile_beats = self.geometry, self.tile // self.beat_in.elements
+        # row and column, kernel row and column, beat of the tile, beat of the pixel
+        across = 0 if tile_beats == self.beats else self.beats
+        walked = cost.counter_bits(self.height + geometry.padding[0], self.width + geometry.padding[1], *geometry.kernel, tile_beats, across)
+        pad_rom = cost.rom_luts(self.beat_in.bits, len(self.pads))
+        return self.ring.estimate(self.beat_in.bits, walked, _LUTS_PER_STATE, self.bram) + Resources(lut=pad_rom + 3 * any(geometry.padding))

@@ -1,0 +1,80 @@
+"""Which hardware an op gets: windows only where they are needed, thresholds fused only where nothing else reads the sums."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hand_made import GRAPHS, Net, cnv
+
+from hwqnn.dataflow.stage import stages
+from hwqnn.errors import UnsupportedError
+from hwqnn.ir import Add, Bipolar, Graph, Threshold, UInt
+
+
+def kinds(graph: Graph) -> list[tuple[str, str]]:
+    return [(s.layer, s.kind) for s in stages(graph)]
+
+
+def test_cnv() -> None:
+    """The convolution of a whole 3x3 map reads the stream as it comes."""
+    found = [kind for _, kind in kinds(cnv())]
+    conv, pool = ["window", "mvu"], ["window", "pool"]
+    assert found == conv * 2 + pool + conv * 2 + pool + conv + ["mvu"] * 4 + ["argmax"]
+
+
+@pytest.mark.parametrize(
+    ("window", "found"),
+    [
+        ({"kernel": 1}, ["mvu"]),
+        ({"kernel": 1, "groups": 2}, ["mvu"]),
+        ({"kernel": 1, "stride": (2, 2)}, ["window", "mvu"]),
+        ({"kernel": 1, "padding": (1, 0, 0, 0)}, ["window", "mvu"]),
+        ({"kernel": 4}, ["mvu"]),
+        ({"kernel": 4, "groups": 2}, ["window", "mvu"]),
+        ({"kernel": 4, "padding": (1, 0, 1, 0)}, ["window", "mvu"]),
+        ({"kernel": 4, "groups": 6}, ["window", "depthwise"]),
+        ({"kernel": 1, "groups": 6}, ["depthwise"]),
+    ],
+)
+def test_windows(window: dict[str, object], found: list[str]) -> None:
+    net = Net(UInt(2), (4, 4, 6))
+    net.conv(6, **window)
+    assert [kind for _, kind in kinds(net.graph("net"))] == found
+
+
+def test_thresholds_are_fused_only_where_nothing_else_reads_the_sums() -> None:
+    net = Net(Bipolar(), (6,))
+    net.dense(6)
+    net.sign()
+    sums = net.dense(6)
+    net.add(Add, (net.sign(), sums))
+    assert [kind for _, kind in kinds(net.graph("net"))] == ["mvu", "mvu", "threshold", "add"]
+
+
+def test_descending_thresholds_are_not_fused() -> None:
+    net = Net(Bipolar(), (6,))
+    net.dense(6)
+    net.add(Threshold, None, thresholds=np.zeros((1, 1), dtype=np.int64), descending=np.array([True]), base=-1, step=2, type=Bipolar())
+    assert [kind for _, kind in kinds(net.graph("net"))] == ["mvu", "threshold"]
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_elements_a_frame(name: str) -> None:
+    """What the blocks take and give per frame is what their stages say and their edges hold, in every folding."""
+    graph = GRAPHS[name]()
+    for stage in stages(graph):
+        for folding in stage.foldings[:: max(1, len(stage.foldings) // 5)]:
+            schedule = (block := stage.block(folding)).schedule
+            taken = schedule.take.reshape(len(schedule.take), -1).sum(axis=0) if hasattr(schedule, "take") else [schedule.takes]
+            assert [int(t) * b.elements for t, b in zip(taken, block.beats_in, strict=True)] == list(stage.frame)
+            if stage.edge is not None:
+                assert schedule.gives * block.beat_out.elements == int(np.prod(graph.edges[stage.edge].shape))
+                assert block.beat_out.type.bits >= graph.edges[stage.edge].type.bits
+            assert block.cycles == schedule.cycles
+
+
+def test_nothing_to_compute() -> None:
+    net = Net(Bipolar(), (2, 3))
+    net.flatten()
+    with pytest.raises(UnsupportedError, match="graph 'net' computes nothing"):
+        stages(net.graph("net"))

@@ -57,7 +57,7 @@ def dense(types: list[tuple[Type, Type]], product: Product, rng: np.random.Gener
         pe, simd = sizes(rng, 3, 3)
     op = MatMul(name="m", inputs=("x",), weight=values(w, (pe * nf, simd * sf), rng), weight_type=w)
     matrix = Matrix.of(op, Edge(x, (simd * sf,)))
-    if not 8 <= pe * simd * x.bits * w.bits <= 1024 or nf * sf > 256 or product not in products(matrix, x):
+    if not 8 <= pe * simd * x.bits * w.bits <= 1024 or not 1 < nf * sf <= 256 or product not in products(matrix, x):
         return None
     return Mvu.fold(matrix, thresholds(matrix, x, rng), x, pe, simd, product=product)
 

@@ -25,11 +25,10 @@ from hwqnn.zoo import weights
 
 @dataclass(frozen=True)
 class Recipe:
-    """How long and how fast a model learns, and whether from shifted and mirrored images."""
+    """How long and how fast a model learns."""
 
     epochs: int = 20
     rate: float = 0.01
-    augment: bool = False
 
 
 RECIPES = {
@@ -39,8 +38,6 @@ RECIPES = {
     "mnist-cnn-w1a1": Recipe(rate=0.005),
     "fashion-cnn-w2a2": Recipe(rate=0.005),
     "fcn-w2a2": Recipe(epochs=10, rate=0.005),
-    "resnet-w4a4": Recipe(epochs=10, rate=0.003, augment=True),
-    "mobilenet-w4a4": Recipe(epochs=8, rate=0.003, augment=True),
 }
 """Where a model wants another recipe than the usual one."""
 
@@ -84,7 +81,7 @@ def train(args: argparse.Namespace) -> None:
         start, total = time.perf_counter(), 0.0
         model.train()
         for batch in torch.randperm(len(x))[: steps * args.batch].view(steps, args.batch):
-            scores = model(shifted(x[batch]) if recipe.augment else x[batch]).movedim(1, -1)
+            scores = model(x[batch]).movedim(1, -1)
             scaled = scale(scores.reshape(-1, 1)).reshape(scores.shape)
             target = 2.0 * nn.functional.one_hot(y[batch], scores.shape[-1]) - 1
             loss = (1 - target * scaled).clamp(min=0).square().mean()
@@ -101,13 +98,6 @@ def train(args: argparse.Namespace) -> None:
     weights.save(model, output)
     model.load_state_dict(weights.load(output))
     print(f"{output}: {output.stat().st_size:,} bytes, test {evaluate(model, test_x, test_y):.2%} as packed")
-
-
-def shifted(x: torch.Tensor) -> torch.Tensor:
-    """A batch of images moved by up to four pixels, all alike, and mirrored one by one at random (He et al. 2016)."""
-    down, across = torch.randint(9, (2,)).tolist()
-    moved = nn.functional.pad(x, (4, 4, 4, 4))[..., down : down + x.shape[2], across : across + x.shape[3]]
-    return torch.where((torch.rand(len(x)) < 0.5)[:, None, None, None], moved.flip(-1), moved)
 
 
 def tensors(dataset: Dataset, shape: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,5 +1,5 @@
 """Bench of rtl/mvu.sv. The case carries what the unit should compute, in the model's own terms: `weights` (outputs of all groups, inputs) as
-integers, for LEVELS = 1 and more `thresholds` (outputs, LEVELS) on the sum of products, and `padded`, which inputs of each pixel's vectors are padding."""
+integers, for LEVELS = 1 and more `thresholds` (outputs, LEVELS) on the sum of products, and `padded`, the inputs of each pixel that are padding."""
 
 from __future__ import annotations
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import math
+import tempfile
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import exact_model
@@ -14,12 +18,13 @@ from brevitas_layers import plain
 from brevitas_modules import build
 from brevitas_networks import Description
 from networks import Network
+from qonnx_files import export, same_network
 from torch import nn
 
 from hwqnn import ir
 from hwqnn.accelerator import Port
-from hwqnn.frontend import import_brevitas
-from hwqnn.passes import Head
+from hwqnn.frontend import import_brevitas, import_qonnx
+from hwqnn.passes import Head, lower
 
 CLOSE = 1e-6
 """In codes: Brevitas' scales are quotients in float32, or in float64 now; neither can tell a boundary from what is nearer than this."""
@@ -93,8 +98,23 @@ def check_against_brevitas(of: Imported) -> int:
                 close, agrees = close + (len(wrong) > 0), len(wrong) == 0
         if agrees:
             reals = [float(real) for real in exact_model.real_outputs(graph, image.reshape(-1).tolist())]
-            np.testing.assert_allclose(np.array(reals), out[i], rtol=1e-5, atol=1e-5, err_msg=f"image {i}: real outputs")
+            assert np.allclose(reals, out[i], rtol=1e-5, atol=1e-5), (
+                f"image {i}: Brevitas' outputs are {out[i].tolist()}, the imported graph's {reals}"
+            )
     return close
+
+
+def check_against_qonnx(of: Imported) -> bool:
+    """The file that Brevitas exports gives the same canonical graph. False for what such a file cannot say."""
+    d = of.description
+    if not d.exportable:
+        return False
+    with contextlib.redirect_stdout(io.StringIO()), tempfile.TemporaryDirectory() as folder:
+        path = export(of.model, torch.zeros(1, *d.shape), Path(folder) / "model.onnx", dynamo=d.dynamo)
+        other = import_qonnx(path, name="random", input_type=of.graph.input.type, input_scale=Fraction(1, d.steps))
+    difference = same_network(*(lower(graph, Head.SCORES) for graph in (of.graph, other)))
+    assert difference is None, f"the QONNX file gives another network: {difference}"
+    return True
 
 
 def differing(codes: np.ndarray, integers: np.ndarray, maps: list[tuple[int, ...]]) -> np.ndarray:

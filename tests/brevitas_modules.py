@@ -65,7 +65,7 @@ def build(description: Description) -> nn.Module:
     layers = maker.sequence(description.layers)
     if not any(isinstance(layer, QuantLayerMixin) for module in layers for layer in module.modules()):
         layers += maker.act(Act())  # there must be something to compute
-    model = nn.Sequential(*layers).eval()
+    model = nn.Sequential(*layers, Values()).eval()
     x = torch.from_numpy(replace(description, images=16).pixels()).float() / description.steps
 
     def fit(layer: nn.Module, args: tuple[Any, ...]) -> None:

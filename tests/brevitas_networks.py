@@ -6,6 +6,7 @@ product would meet real values. So Hypothesis may drop and simplify parts at wil
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 
 import numpy as np
@@ -152,6 +153,8 @@ class Description:
         seed: of all numbers in it.
         images: how many.
         folding: seed of the foldings; 0 leaves them to the solver.
+        codes_port: the codes of the input's quantizer enter the accelerator, if it has one.
+        dynamo: which of Brevitas' exporters writes the QONNX file; this one takes a second.
     """
 
     shape: tuple[int, ...]
@@ -164,9 +167,19 @@ class Description:
     images: int = 2
     folding: int = 0
     codes_port: bool = False
+    dynamo: bool = False
 
     def __repr__(self) -> str:
         return source(self)
+
+    @property
+    def exportable(self) -> bool:
+        """Whether Brevitas' QONNX files say what the module does: they hold 1-bit integers as bipolar, and float weights behind a rounding `Quant`
+        where the module compares with a threshold."""
+        return not any(
+            (isinstance(part, Act) and part.kind == "int" and part.bits == 1) or (isinstance(part, Weight) and part.kind == "ternary" and part.narrow)
+            for part in parts(self.layers)
+        )
 
     def pixels(self) -> np.ndarray:
         """int64 (N, *shape), channels first."""
@@ -174,6 +187,14 @@ class Description:
         lo, hi = (-128, 127) if self.signed_input else (0, 255)
         uniform = rng.integers(lo, hi, (self.images, *self.shape), endpoint=True)
         return np.where(rng.random((self.images, *[1] * len(self.shape))) < 0.2, rng.choice([lo, hi], uniform.shape), uniform)
+
+
+def parts(value: object) -> Iterator[object]:
+    """Everything in a description."""
+    yield value
+    inner = value if isinstance(value, tuple) else [getattr(value, f.name) for f in fields(value)] if is_dataclass(value) else ()
+    for part in inner:
+        yield from parts(part)
 
 
 def source(value: object) -> str:
@@ -285,4 +306,5 @@ def descriptions(draw: st.DrawFn, most: int = 5) -> Description:
         images=draw(st.integers(1, 4)),
         folding=draw(st.integers(0, 2**16)),
         codes_port=draw(st.booleans()),
+        dynamo=draw(st.integers(0, 9)) == 9,
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from brevitas_checks import check_against_brevitas, imported
+from brevitas_checks import check_against_brevitas, check_against_qonnx, imported
 from brevitas_networks import Description, descriptions
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
@@ -93,6 +93,7 @@ class Campaign:
         found = imported(description)
         self.counts["codes too close to a boundary for floats"] += check_against_brevitas(found)
         self.counts["Brevitas = exact"] += 1
+        self.counts["recorded = QONNX route"] += check_against_qonnx(found)
         return found.network()
 
     def batch(self, kind: str, number: int, size: int) -> list[Case]:

@@ -97,8 +97,11 @@ _LEAST_DSP_PRODUCT = 9  # bits; yosys builds smaller ones from LUTs
 
 
 def products(matrix: Matrix, x: Type) -> tuple[Product, ...]:
-    """The styles that this layer can be built in."""
+    """The styles that this layer can be built in. What is multiplied by a bit is no product for a DSP48, nor is one that sums so small cut short."""
+    one_bit = 1 in (x.bits, matrix.weight_type.bits)
     bits = sorted(of.bits + (kind(of) != 2) for of in (x, matrix.weight_type))
-    if sum(bits) >= _LEAST_DSP_PRODUCT and all(have <= most for have, most in zip(bits, _DSP_WIDTHS, strict=True)):
+    lo, hi = matrix.op.channel_range(x)
+    needed = min(sum(bits), int((hi - lo).max()).bit_length())
+    if not one_bit and needed >= _LEAST_DSP_PRODUCT and all(have <= most for have, most in zip(bits, _DSP_WIDTHS, strict=True)):
         return (Product.PLANES, Product.DSP)
     return (Product.PLANES,)

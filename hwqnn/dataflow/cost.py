@@ -40,7 +40,7 @@ class MatrixParts:
         counted: bits that go into popcounts. planes: one-bit products of few-bit operands that are counted by threes, all bit planes together.
         loose: those of the elements that no three are left for. added: bits added to sum up the products of multipliers.
         accumulated: accumulator bits of all PEs. buffered: input bits that can be replayed. stored: LUTs of that buffer's RAM.
-        searched: bits compared in threshold searches. counters: bits of address counters. units: always 1.
+        searched: bits compared in threshold searches. constants: those compared with thresholds that never change. counters: bits of address counters. units: always 1.
     """
 
     weights: float
@@ -54,24 +54,26 @@ class MatrixParts:
     buffered: float
     stored: float
     searched: float
+    constants: float
     counters: float
     units: float = 1.0
 
 
 MATRIX_LUTS = MatrixParts(
     weights=1.11,
-    inits=0.912,
-    thresholds=0.123,
+    inits=0.317,
+    thresholds=0.342,
     counted=0.952,
     planes=1.18,
-    loose=1.5,
-    added=1.0,
+    loose=1.391,
+    added=0.259,
     accumulated=1.133,
     buffered=0.454,
     stored=1.0,
-    searched=1.1,
-    counters=1.8,
-    units=4.5,
+    searched=0.492,
+    constants=0.347,
+    counters=1.801,
+    units=12.528,
 )
 """LUTs for one of each part."""
 

@@ -2,57 +2,86 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
 from dataclasses import replace
 
 from hwqnn.dataflow.design import Design
+from hwqnn.dataflow.network import Network
 from hwqnn.dataflow.plumbing import Fifo
-from hwqnn.dataflow.timing import deadlock, paced, simulate
+from hwqnn.dataflow.timing import deadlock, paced, timing
 from hwqnn.errors import CheckError
 
 MIN_DEPTH = 2
 _SRL = 32
 """Beats that a LUT holds of one bit: up to so many, depth costs next to nothing."""
 _UNBOUNDED = 1 << 30
+_START = 4
+"""Frames that show about which rate a design can keep."""
 
 
 def size_fifos(design: Design) -> Design:
     """The least FIFO depths with which the design keeps the rate that unbounded FIFOs give it: powers of two up to 32, then multiples of 32.
 
-    Frames that arrive at that rate fill unbounded FIFOs to what each needs at most. So much room is enough; what costs LUTs is then shrunk one
-    FIFO after the other, by simulation, while the rate stays. Last, FIFOs grow until no pause anywhere can make a deadlock (Parks 1995).
+    Frames that arrive at that rate fill unbounded FIFOs to what each needs at most, with all bursts. So much room is enough. A FIFO in a path is
+    then made as shallow as the rate allows, by simulation; without the bursts that it let pass, those before joins are measured again, for
+    they hold what the other way around takes. Last, FIFOs grow until no pause anywhere can make a deadlock (Parks 1995).
     """
     fifos = [i for i, n in enumerate(design.nodes) if isinstance(n.block, Fifo)]
-    endless = with_depths(design, dict.fromkeys(fifos, _UNBOUNDED))
-    pace, wish = max(n.block.cycles for n in design.nodes), 0
-    while pace != wish:  # blocks that wait for each other may be slower than each of them
+    network = Network.of(design)
+    endless = network.with_room(dict.fromkeys(fifos, _UNBOUNDED))
+    first = timing(endless, _START)
+    pace, wish = max(first.interval, *(n.block.cycles for n in design.nodes)), 0
+    while pace != wish:
         wish = pace
         pace, held = paced(endless, wish)
     depths = {i: _round(int(held[i])) for i in fifos}
-    sized = with_depths(design, depths)
-    goal = max(pace, simulate(sized).interval)
-    for i in sorted(fifos, key=lambda i: -depths[i] * design.nodes[i].block.beat_in.bits):
-        low, high = 0, depths[i] // _SRL  # in LUTs a bit: `high` is enough, `low` is not
-        while high - low > 1:
-            middle = (low + high) // 2
-            smaller = with_depths(design, depths | {i: middle * _SRL})
-            if _interval(smaller) <= goal:
-                high = middle
-            else:
-                low = middle
-        if high:
-            depths[i] = high * _SRL
-    sized = with_depths(design, depths)
-    while full := [i for i in deadlock(sized) if i in depths]:
+    goal = max(pace, _interval(network, depths))
+    joining = _before_joins(design)
+    depths |= _shallow(network, depths, [i for i in fifos if depths[i] > _SRL and i not in joining], goal)
+    if deep := [i for i in fifos if depths[i] > _SRL and i in joining]:
+        _, held = paced(network.with_room(depths | dict.fromkeys(deep, _UNBOUNDED)), goal)
+        measured = depths | {i: _round(int(held[i])) for i in deep}
+        depths = measured if _interval(network, measured) <= goal else depths
+    while full := [i for i in deadlock(network.with_room(depths)) if i in depths]:
         least = min(full, key=lambda i: depths[i] * design.nodes[i].block.beat_in.bits)
         depths[least] = _round(depths[least] + 1)
-        sized = with_depths(design, depths)
-    return sized
+    return with_depths(design, depths)
 
 
-def with_depths(design: Design, depths: dict[int, int]) -> Design:
+def with_depths(design: Design, depths: Mapping[int, int]) -> Design:
     """The design with other depths of FIFOs, by the index of the node."""
     nodes = [replace(n, block=replace(n.block, depth=depths[i])) if i in depths else n for i, n in enumerate(design.nodes)]  # type: ignore[call-arg]
     return replace(design, nodes=tuple(nodes))
+
+
+def _before_joins(design: Design) -> set[int]:
+    """The nodes from which only plumbing leads to an input of a join."""
+    index = {n.name: i for i, n in enumerate(design.nodes)}
+    found = set()
+    for node in reversed(design.nodes):
+        if len(node.inputs) > 1 or (index[node.name] in found and node.edge is None):
+            found |= {index[s.node] for s in node.inputs if s.node is not None}
+    return found
+
+
+def _shallow(network: Network, depths: Mapping[int, int], fifos: list[int], goal: int) -> dict[int, int]:
+    """The least depths of some FIFOs, in LUTs a bit, that keep the rate: all with one LUT, if that does, else each half of them by itself."""
+    if not fifos:
+        return {}
+    shallow = dict.fromkeys(fifos, _SRL)
+    if _interval(network, {**depths, **shallow}) <= goal:
+        return shallow
+    if len(fifos) > 1:
+        middle = len(fifos) // 2
+        found = _shallow(network, depths, fifos[:middle], goal)
+        return found | _shallow(network, {**depths, **found}, fifos[middle:], goal)
+    low, high = 1, depths[fifos[0]] // _SRL  # `high` is enough, `low` is not
+    while high - low > 1:
+        middle = (low + high) // 2
+        enough = _interval(network, {**depths, fifos[0]: middle * _SRL}) <= goal
+        low, high = (low, middle) if enough else (middle, high)
+    return {fifos[0]: high * _SRL}
 
 
 def _round(beats: int) -> int:
@@ -60,9 +89,9 @@ def _round(beats: int) -> int:
     return max(MIN_DEPTH, 1 << (beats - 1).bit_length() if beats <= _SRL else -(-beats // _SRL) * _SRL)
 
 
-def _interval(design: Design) -> float:
-    """Cycles a frame; endless when the design deadlocks."""
+def _interval(network: Network, depths: Mapping[int, int]) -> int:
+    """Cycles a frame; very many when the design deadlocks."""
     try:
-        return simulate(design).interval
+        return timing(network.with_room(depths)).interval
     except CheckError:
-        return float("inf")
+        return sys.maxsize

@@ -49,7 +49,8 @@ class ArgMaxBlock(Block):
     @property
     def estimate(self) -> Resources:
         width, k = self.beat_in.type.bits, self.beat_out.elements
-        return Resources(lut=k * self.beat_in.elements * 1.5 * width + 12, ff=k * (width + self.beat_out.type.bits) + self.beat_out.type.bits)
+        places = 1.5 * width + (k - 1) * 2 * (width + self.beat_out.type.bits)  # a value that is pushed down brings its index along
+        return Resources(lut=self.beat_in.elements * places + 12, ff=k * (width + self.beat_out.type.bits) + self.beat_out.type.bits)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

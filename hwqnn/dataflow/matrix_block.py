@@ -132,6 +132,9 @@ class MatrixBlock(Block):
         planes = 0 if binary or dsp else self.pe * x.bits * w.bits
         loose = self.simd % 3 if self.weight_words > 1 or self.simd > 1 else 0  # times a constant is wires
         products_bits = min(acc.bits, x.bits + w.bits + 1)
+        rows, columns = len(self.matrix.positions.rows), len(self.matrix.positions.columns)
+        places = (rows, columns, columns, self.classes * self.sets) if self.classes > 1 else ()
+        searched = self.pe * self.threshold_bits * self.search_stages
         return cost.MatrixParts(
             weights=0.0 if self.bram else cost.rom_luts(self.pe * self.simd * w.bits, self.weight_words),
             inits=cost.melted_luts(self.pe * acc.bits, self.classes * self.sets),
@@ -143,8 +146,9 @@ class MatrixBlock(Block):
             accumulated=0 if dsp and self.simd == 1 else self.pe * acc.bits,
             buffered=self.beat_in.bits if self.replayed else 0,
             stored=cost.buffer_luts(self.beat_in.bits, self.replayed),
-            searched=self.pe * self.threshold_bits * self.search_stages,
-            counters=cost.counter_bits(self.sets, self.weight_words, self.matrix.vectors),
+            searched=searched if self.sets > 1 else 0,
+            constants=searched if self.sets == 1 else 0,
+            counters=cost.counter_bits(self.sets, self.weight_words, self.matrix.vectors, *places),
         )
 
     @property

@@ -39,9 +39,13 @@ class PoolBlock(Block):
 
     @property
     def schedule(self) -> Schedule:
-        step = np.arange(self.pixels * self.fold * self.taps)
+        step = np.arange(self.cycles)
         every = np.ones(len(step), dtype=bool)
         return Schedule(every, every, step % self.taps == self.taps - 1, 1)
+
+    @property
+    def cycles(self) -> int:
+        return self.pixels * self.fold * self.taps
 
     @property
     def least(self) -> np.ndarray:

@@ -16,6 +16,39 @@ _FRAMES = 4
 """The last interval between so many frames is the one that stays."""
 
 
+@dataclass(frozen=True)
+class RingSize:
+    """What `rtl/ring_buffer.sv` is built for.
+
+    Attributes:
+        beats: of a pixel.
+        capacity: pixels, a power of two.
+        count_bits: of its two signed differences.
+    """
+
+    beats: int
+    capacity: int
+    count_bits: int
+
+    def estimate(self, bits: int, walked: float, luts: float, bram: bool) -> Resources:
+        """The cells of a block around this ring.
+
+        Args:
+            bits: of a beat.
+            walked: bits of the block's own counters.
+            luts: how many LUTs the block takes for each bit of state, its own and the ring's.
+            bram: the ring lies in block RAM.
+        """
+        words = self.capacity * self.beats
+        state = walked + 2 * self.count_bits + 2 * self.capacity.bit_length() + cost.counter_bits(self.beats)
+        return Resources(
+            lut=luts * state + (0.0 if bram else _lut_ram(bits, words)),
+            ff=state + bits + (4 if bram else 2),
+            carry4=state / 4,
+            bram36=_ramb18(bits, words) / 2 if bram else 0.0,
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Ring:
     """One frame of a reader of pixels, as `rtl/ring_buffer.sv` sees it.
@@ -38,49 +71,28 @@ class Ring:
         """int64 (steps,), pixels of the frame that must be there before each step."""
         return np.where(self.reads, self.tap + 1, 1)
 
-    @cached_property
-    def capacity(self) -> int:
-        """Pixels: the least power of two with which a reader that is never stalled, behind a writer that never pauses, makes every frame in
-        max(beats to write, steps) cycles, as it would with an endless memory. That is exact, by running it."""
+    @property
+    def size(self) -> RingSize:
+        """The capacity is the least power of two with which a reader that is never stalled, behind a writer that never pauses, makes every frame in
+        max(beats to write, steps) cycles, as it would with an endless memory: found by running it."""
         capacity = 2
         while capacity < (self.need - self.oldest).max():
             capacity *= 2
         best = max(self.pixels * self.beats, len(self.tap))
-        while _interval(self.need * self.beats, self.oldest * self.beats, self.pixels * self.beats, capacity * self.beats, _FRAMES) > best:
+        while _interval(self.need, self.oldest, self.pixels, self.beats, capacity, _FRAMES) > best:
             capacity *= 2
-        return capacity
 
-    @cached_property
-    def count_bits(self) -> int:
-        """Bits of the two signed differences in `rtl/ring_buffer.sv`: written - tap - 1, and written - oldest - capacity."""
         # what is surely written before a step: all that earlier steps needed, in this frame and the one before
         before = np.maximum.accumulate(np.concatenate([[self.need.max() - self.pixels], self.need[:-1]]))
         looks = self.reads.copy()
-        looks[0] = True  # padding waits by that difference there
-        ahead = (before - self.tap - 1)[looks].min()
-        held = (before - self.oldest).min() - self.capacity
-        return smallest(min(int(ahead), int(held)), self.capacity - 1).bits
+        looks[0] = True  # padding, too, waits there
+        ahead = (before - self.tap - 1)[looks].min()  # of the tap's pixel
+        held = (before - self.oldest).min() - capacity
+        return RingSize(self.beats, capacity, smallest(min(int(ahead), int(held)), capacity - 1).bits)
 
-    def estimate(self, bits: int, walked: float, luts: float, bram: bool) -> Resources:
-        """The cells of a block around this ring.
-
-        Args:
-            bits: of a beat.
-            walked: bits of the block's own counters.
-            luts: how many LUTs the block takes for each bit of state, its own and the ring's.
-            bram: the ring lies in block RAM.
-        """
-        words = self.capacity * self.beats
-        state = walked + 2 * self.count_bits + 2 * self.capacity.bit_length() + cost.counter_bits(self.beats)
-        return Resources(
-            lut=luts * state + (0.0 if bram else _lut_ram(bits, words)),
-            ff=state + bits + (4 if bram else 2),
-            carry4=state / 4,
-            bram36=_ramb18(bits, words) / 2 if bram else 0.0,
-        )
-
-    def schedule(self, depth: int) -> Buffering:
-        return Buffering(self.pixels * self.beats, self.need * self.beats, self.oldest * self.beats, self.capacity * self.beats, depth)
+    def schedule(self, size: RingSize, depth: int) -> Buffering:
+        beats = self.beats
+        return Buffering(self.pixels * beats, self.need * beats, self.oldest * beats, size.capacity * beats, depth)
 
 
 def _lut_ram(bits: int, words: int) -> int:
@@ -97,19 +109,18 @@ def _ramb18(bits: int, words: int) -> int:
 
 
 @kernel
-def _interval(need, free, takes, capacity, frames):  # type: ignore[no-untyped-def]
+def _interval(need, oldest, pixels, beats, capacity, frames):  # type: ignore[no-untyped-def]
     """Cycles from the end of the last but one frame to that of the last."""
     steps = len(need)
-    written = start = cycle = previous = 0
-    interval = 0
+    written = start = cycle = previous = interval = 0  # `written` and `start`, of the frame, in beats
     for _ in range(frames):
         i = 0
         while i < steps:
-            step = written >= start + need[i]
-            written += written - (start + free[i]) < capacity
+            step = written >= start + need[i] * beats
+            written += written < start + (oldest[i] + capacity) * beats
             i += step
             cycle += 1
-        start += takes
+        start += pixels * beats
         interval = cycle - previous
         previous = cycle
     return interval

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import ClassVar
 
 import numpy as np
@@ -11,15 +12,14 @@ import numpy as np
 from hwqnn.dataflow import cost
 from hwqnn.dataflow.design import Block, Buffering, Memory, Resources
 from hwqnn.dataflow.pack import memory
-from hwqnn.dataflow.ring import Ring
+from hwqnn.dataflow.ring import Ring, RingSize
 from hwqnn.ir import Geometry
 
 _LUTS_PER_STATE = 1.6
 """Measured with yosys 0.70 over windows of many sizes."""
 
 
-@lru_cache(maxsize=32)
-def window_ring(geometry: Geometry, height: int, width: int, beats: int, tile_beats: int) -> Ring:
+def _ring(geometry: Geometry, height: int, width: int, beats: int, tile_beats: int) -> Ring:
     """What a window's reader does: for each output pixel, for each tile of a pixel's beats, for each tap, for each beat of the tile."""
     rows, columns = geometry.rows(height), geometry.columns(width)
     lines, across = len(rows), len(columns)
@@ -42,6 +42,11 @@ def window_ring(geometry: Geometry, height: int, width: int, beats: int, tile_be
         return np.broadcast_to(per_tap, shape).reshape(-1)
 
     return Ring(steps(tap), steps(reads), steps(oldest[:, :, None, None, None, None]), height * width, beats)
+
+
+@cache
+def _size(geometry: Geometry, height: int, width: int, beats: int, tile_beats: int) -> RingSize:
+    return _ring(geometry, height, width, beats, tile_beats).size
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -69,12 +74,21 @@ class Window(Block):
         return self.channels // self.beat_in.elements
 
     @property
-    def ring(self) -> Ring:
-        return window_ring(self.geometry, self.height, self.width, self.beats, self.tile // self.beat_in.elements)
+    def walk(self) -> tuple[Geometry, int, int, int, int]:
+        """All that the reader's order depends on."""
+        return self.geometry, self.height, self.width, self.beats, self.tile // self.beat_in.elements
+
+    @property
+    def size(self) -> RingSize:
+        return _size(*self.walk)
 
     @property
     def schedule(self) -> Buffering:
-        return self.ring.schedule(2 if self.bram else 1)
+        return _ring(*self.walk).schedule(self.size, 2 if self.bram else 1)
+
+    @property
+    def cycles(self) -> int:
+        return self.beats * max(self.height * self.width, math.prod(self.geometry.output(self.height, self.width)) * self.geometry.taps)
 
     @property
     def pads(self) -> np.ndarray:
@@ -104,8 +118,8 @@ class Window(Block):
             "BOTTOM": bottom,
             "RIGHT": right,
             "TILE": self.tile,
-            "CAPACITY": self.ring.capacity,
-            "COUNT_BITS": self.ring.count_bits,
+            "CAPACITY": self.size.capacity,
+            "COUNT_BITS": self.size.count_bits,
             "BLOCK_RAM": int(self.bram),
             "PAD_ROWS": len(self.pads),
         }
@@ -121,4 +135,4 @@ class Window(Block):
         across = 0 if tile_beats == self.beats else self.beats
         walked = cost.counter_bits(self.height + geometry.padding[0], self.width + geometry.padding[1], *geometry.kernel, tile_beats, across)
         pad_rom = cost.rom_luts(self.beat_in.bits, len(self.pads))
-        return self.ring.estimate(self.beat_in.bits, walked, _LUTS_PER_STATE, self.bram) + Resources(lut=pad_rom + 3 * any(geometry.padding))
+        return self.size.estimate(self.beat_in.bits, walked, _LUTS_PER_STATE, self.bram) + Resources(lut=pad_rom + 3 * any(geometry.padding))

@@ -144,7 +144,7 @@ def quantize(call: Call, name: str, proxy: Any, symbol: Symbol, sample: Any) -> 
 def by_channel(call: Call, name: str, symbol: Symbol, scale: torch.Tensor, quantizer: Quantizer) -> Symbol:
     """A quantizer of scale 1 for what is divided by a scale for each channel; its integers times those scales."""
     call.exact("scale", scale)
-    scales = scale.detach().double().cpu().numpy().reshape(scale.shape[scale.ndim - symbol.index.ndim :])
+    scales = scale.detach().double().cpu().numpy().reshape(scale.shape[max(0, scale.ndim - symbol.index.ndim) :])
     symbol, (mul,) = call.builder.along(symbol, call.site, scales)
     zero = exact([0])
     return call.builder.requantize(name, symbol.affine(1 / mul, zero), quantizer).affine(mul, zero)

@@ -12,7 +12,7 @@ from hwqnn.frontend import products, windows
 from hwqnn.frontend.activations import quantize
 from hwqnn.frontend.layers import weighted
 from hwqnn.frontend.registry import REGISTRY, Call
-from hwqnn.frontend.symbolic import Symbol
+from hwqnn.frontend.symbolic import Symbol, shape_text
 from hwqnn.ir import Geometry
 
 
@@ -43,6 +43,8 @@ def sides_of(layer: Any, sizes: tuple[int, ...]) -> list[tuple[int, int]]:
 def convolution(call: Call) -> Symbol:
     """acc = W q on integers; the scales, the input's offset and the bias become one affine piece. Padding with 0 is exact even for bipolar q."""
     layer, name = call.module, call.place.op_name
+    if call.x.index.ndim != len(layer.kernel_size) + 1:
+        raise call.fail(f"a tensor of shape {shape_text(call.x)}, in which it takes the batch for channels; give it (N, channels, ...)")
     sides = sides_of(layer, call.x.shape[1:])
     if layer.padding_mode != "zeros" and any(map(any, sides)):
         raise call.fail(f"padding mode '{layer.padding_mode}'; use 'zeros'")

@@ -24,18 +24,25 @@ def as_map(builder: GraphBuilder, x: Symbol, place: Place) -> tuple[Symbol, np.n
     Raises:
         UnsupportedError: the elements lie in another order.
     """
-    if x.index.ndim not in (2, 3):
-        raise place.fail(f"its input of shape {shape_text(x)} is no map; (N, channels, height, width) or (N, channels, length) is needed")
-    height, width = x.shape[-2:] if x.index.ndim == 3 else (1, x.shape[-1])
-    places = height * width
-    index = x.index.reshape(-1, places)
-    order, channels = index[:, 0], math.prod(x.edge.shape) // places
-    if channels * places != math.prod(x.edge.shape) or (index != order[:, None] + channels * np.arange(places)).any() or order.max() >= channels:
+    order = channel_order(x)
+    if order is None:
         raise place.fail(
-            f"the elements of its input of shape {shape_text(x)} do not lie as the channels of a map (after {x.last}): a view, permute, flatten "
-            "or part of rows and columns stands before it; channels must come first"
+            f"the elements of its input of shape {shape_text(x)} do not lie as the channels of a map (after {x.last}); it reads (N, channels, "
+            "height, width) or (N, channels, length), every row and column of it: leave out the view, permute, flatten or slice before it"
         )
-    return builder.reshape(x, (height, width, channels), place), order
+    height, width = x.shape[-2:] if x.index.ndim == 3 else (1, x.shape[-1])
+    return builder.reshape(x, (height, width, math.prod(x.edge.shape) // (height * width)), place), order
+
+
+def channel_order(x: Symbol) -> np.ndarray | None:
+    """The channel of a map's edge in which each index of the first axis lies, int64; None when the elements lie in another order."""
+    if x.index.ndim not in (2, 3):
+        return None
+    index, size = x.index.reshape(len(x.index), -1), math.prod(x.edge.shape)
+    places, order = index.shape[1], index[:, 0]
+    channels = size // places
+    there = order[:, None] + channels * np.arange(places)
+    return order if channels * places == size and order.max() < channels and np.array_equal(index, there) else None
 
 
 def map_index(edge_shape: tuple[int, ...], order: np.ndarray, like: Symbol) -> np.ndarray:
@@ -67,6 +74,21 @@ def on_integers(builder: GraphBuilder, x: Symbol, place: Place, *, groups: int =
     what = "the zeros that pad its input, and the offset of that input" if zero else "the scales of its input's channels"
     aligned = affine_op(builder, bare, rows.reshape(-1) / steps, offsets / steps if zero else exact([0] * channels), place, what, FACTOR_BITS)
     return aligned, one_or_all(steps), exact([0]) if zero else add
+
+
+def whole(x: Symbol, scale: Fraction, zero_point: Fraction, place: Place) -> tuple[np.ndarray, np.ndarray]:
+    """(mul, add), whole, with mul * q + add the integer nearest to x / scale + zero_point for every q of the edge.
+
+    Raises:
+        UnsupportedError: x is not, but for the errors of float32, an integer times the scale.
+    """
+    mul, add = as_line(x, place)
+    mul, add = mul / scale, add / scale + zero_point
+    near_mul, near_add = (as_objects(Fraction(round(v)) for v in values) for values in (mul, add))
+    error = max(abs(mul - near_mul)) * max(abs(x.edge.type.min), abs(x.edge.type.max)) + max(abs(add - near_add))
+    if error >= Fraction(1, 4):
+        raise place.fail(f"its input, after {x.last}, is not an integer times its scale of {float(scale):g}")
+    return near_mul, near_add
 
 
 def padding_op(name: str, x: Symbol, padding: tuple[int, int, int, int]) -> Conv:
@@ -109,7 +131,7 @@ def affine_op(builder: GraphBuilder, x: Symbol, mul: np.ndarray, add: np.ndarray
     if isinstance(join := builder.op(x.producer), Concat):
         cut = builder.edges[join.inputs[0]].channels
         slices = ((mul[:cut], add[:cut]), (mul[cut:], add[cut:]))
-        parts = [affine_op(builder, builder.symbol(name), *values, place, what, bits) for name, values in zip(join.inputs, slices, strict=True)]
+        parts = [affine_op(builder, builder.symbol(name, x.last), *values, place, what, bits) for name, values in zip(join.inputs, slices, strict=True)]
         return builder.add(Concat(name=builder.fresh(f"{join.name}@aligned"), inputs=(parts[0].producer, parts[1].producer)), x.index, x.last)
     reach = max(abs(int(m) * v + int(a)) for m, a in zip(mul, add, strict=True) for v in (x.edge.type.min, x.edge.type.max))
     if reach.bit_length() >= bits:

@@ -12,9 +12,11 @@ from torch import nn
 from hwqnn.frontend import windows
 from hwqnn.frontend.convolutions import geometry
 from hwqnn.frontend.registry import REGISTRY, Call, plain
-from hwqnn.frontend.symbolic import Symbol
+from hwqnn.frontend.symbolic import Symbol, shape_text
 from hwqnn.frontend.truncation import truncate
 from hwqnn.ir import Geometry
+
+ONE_AXIS = (nn.MaxPool1d, nn.AvgPool1d, nn.AdaptiveMaxPool1d, nn.AdaptiveAvgPool1d)
 
 
 def name_of(call: Call, function: str) -> str:
@@ -27,9 +29,17 @@ def each(value: int | tuple[int, ...], axes: int) -> tuple[int, ...]:
     return tuple(int(v) for v in value) * (axes // len(value)) if isinstance(value, tuple | list) else (int(value),) * axes
 
 
+def sizes_of(call: Call) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The height and width, or the length, of what goes in and what comes out."""
+    axes = 1 if isinstance(call.module, ONE_AXIS) or (call.module is None and call.what.endswith("1d")) else 2
+    if call.x.index.ndim != axes + 1:
+        raise call.fail(f"a tensor of shape {shape_text(call.x)}, in which it takes the batch for channels; give it (N, channels, ...)")
+    return call.x.shape[1:], tuple(call.out.shape[2:])
+
+
 def sliding(call: Call, options: Any) -> Geometry:
     """The window of a pool; where ceil_mode adds an output, as much padding after the map as that one covers."""
-    sizes, outs = call.x.shape[1:], call.out.shape[2:]
+    sizes, outs = sizes_of(call)
     axes = len(sizes)
     kernel = each(options.kernel_size, axes)
     stride = each(options.stride, axes) if options.stride not in (None, [], ()) else kernel
@@ -43,7 +53,7 @@ def sliding(call: Call, options: Any) -> Geometry:
 
 def divided(call: Call) -> Geometry:
     """The window of an adaptive pool whose outputs divide its inputs."""
-    sizes, outs = call.x.shape[1:], call.out.shape[2:]
+    sizes, outs = sizes_of(call)
     if any(size % out for size, out in zip(sizes, outs, strict=True)):
         raise call.fail(
             f"an adaptive pool of {tuple(sizes)} to {tuple(outs)}, whose windows differ in size; take an output size that divides the input's"

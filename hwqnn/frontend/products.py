@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hwqnn.frontend.maps import as_map, by_channel, map_index, on_integers, unpadded
+from hwqnn.frontend.maps import as_map, by_channel, channel_order, map_index, on_integers, unpadded
 from hwqnn.frontend.symbolic import GraphBuilder, Place, Symbol, as_objects, dot_rows, shape_text
 from hwqnn.ir import Bipolar, Conv, Geometry, MatMul, Ternary, Type, smallest
 
@@ -30,7 +30,12 @@ def matmul(builder: GraphBuilder, place: Place, name: str, x: Symbol, weight: np
     if weight.shape[1] != x.shape[-1]:
         raise place.fail(f"a weight for {weight.shape[1]} features, on a tensor of shape {shape_text(x)}")
     if x.index.ndim > 1:
-        rows = x.moved(np.moveaxis(x.index, -1, 0).reshape(x.shape[-1], 1, -1))
+        places = x.shape[:-1] if x.index.ndim == 3 else (1, -1)  # of a map whose channels come last, the map stays
+        rows = x.moved(np.moveaxis(x.index, -1, 0).reshape(x.shape[-1], *places))
+        if channel_order(rows) is None:
+            raise place.fail(
+                f"its features, the last axis of {shape_text(x)}, are no channels of its input (after {x.last}); flatten to (N, features)"
+            )
         out = conv(builder, place, name, rows, weight[:, :, None, None], scale, bias, Geometry((1, 1)), 1)
         return out.moved(np.moveaxis(out.index.reshape(-1, *x.shape[:-1]), 0, -1))
     channels = x.edge.channels

@@ -5,14 +5,13 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
 from brevitas.core.quant import TruncIntQuant
 from brevitas.quant_tensor import IntQuantTensor
 
 from hwqnn.frontend.activations import CLAMPS, MAX_BITS, Reading, rounding_of
-from hwqnn.frontend.maps import by_channel
+from hwqnn.frontend.maps import whole
 from hwqnn.frontend.registry import Call
-from hwqnn.frontend.symbolic import Symbol, as_line, as_objects
+from hwqnn.frontend.symbolic import Symbol
 from hwqnn.ir import Affine, UniformQuantizer, exact
 
 
@@ -42,20 +41,8 @@ def truncate(call: Call, name: str, proxy: Any, x: Symbol, quantized: Any) -> Sy
     )
     reading = Reading(call, impl, new_scale, new_zero, call.exact("bit width", bits)[0])
     reading.not_delayed(impl)
-    mul, add = whole(call, x, old_scale, old_zero)
+    mul, add = whole(x, old_scale, old_zero, call.place)
     lo, hi = (reading.integer(what, bound(bits, quantized.signed)) for what, bound in (("lowest code", impl.min_int), ("highest code", impl.max_int)))
     codes = Symbol(x.producer, x.edge, x.index, (Affine(mul / step, add / step),), x.last)
     out = call.builder.requantize(name, codes, UniformQuantizer(Fraction(1), 0, lo, hi, rounding_of(call, impl.float_to_int_impl)))
     return out.affine(exact([new_scale]), exact([-new_zero * new_scale]))
-
-
-def whole(call: Call, x: Symbol, scale: Fraction, zero_point: Fraction) -> tuple[np.ndarray, np.ndarray]:
-    """(mul, add), whole, with mul * q + add the integer nearest to x / scale + zero_point for every q of the edge."""
-    mul, add = as_line(x, call.site)
-    reach = max(abs(x.edge.type.min), abs(x.edge.type.max))
-    there = mul / scale, add / scale + zero_point
-    near = [as_objects(Fraction(round(v)) for v in values) for values in there]
-    off = [by_channel(abs(a - b), x.edge.channels) for a, b in zip(there, near, strict=True)]
-    if (off[0] * reach + off[1] >= Fraction(1, 4)).any():
-        raise call.fail(f"its input, after {x.last}, is not an integer times its scale")
-    return near[0], near[1]

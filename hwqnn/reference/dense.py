@@ -15,7 +15,7 @@ from hwqnn.reference.step import Step, check_int64, step_of, storage
 from hwqnn.reference.tiles import tiled
 from hwqnn.reference.windows import Block, Windows, joined
 
-_LANES = 16
+_LANES = 32
 
 
 @step_of(MatMul)
@@ -27,26 +27,21 @@ def product(op: MatMul | Conv, source: Edge, target: Edge, then: Step | None = N
     dtype, result = _exact_dtype(op, source), storage(target.type)
     windows = Windows.of(op, source)
     groups = op.groups if isinstance(op, Conv) else 1
-    outputs, per_in = len(op.weight), op.weight.shape[-1]
-    if outputs == groups and per_in == 1 and isinstance(op, Conv):
+    outputs = len(op.weight)
+    if isinstance(op, Conv) and outputs == groups and op.weight.shape[-1] == 1:
         return depthwise.product(op, source, target, then)
     if then is not None and dtype is np.int16:
         result = np.dtype(dtype)  # thresholds take any integers
     weights = [tiled(w.reshape(len(w), -1).astype(dtype), _LANES) for w in np.split(op.weight, groups)]
 
-    def multiplied(blocks: tuple[Block, ...]) -> np.ndarray:
-        """One block for each group."""
-        out = np.empty((groups, len(blocks[0].rows), outputs // groups), result)
-        for block, weight, part in zip(blocks, weights, out, strict=True):
-            _product(block.rows, weight, part)
+    def multiplied(block: Block) -> np.ndarray:
+        out = np.empty((groups, block.rows.shape[1], outputs // groups), result)
+        for rows, weight, part in zip(block.rows, weights, out, strict=True):
+            _product(rows, weight, part)
         whole = out[0] if groups == 1 else out.transpose(1, 0, 2).reshape(-1, outputs)
-        return whole[: blocks[0].count] if then is None else then(whole[: blocks[0].count])
+        return whole[: block.count] if then is None else then(whole[: block.count])
 
-    def step(x: np.ndarray) -> np.ndarray:
-        blocks = zip(*(windows.blocks(x, dtype, g * per_in, per_in) for g in range(groups)), strict=True)
-        return joined(map(multiplied, blocks), (len(x), *target.shape[:-1]))
-
-    return step
+    return lambda x: joined(map(multiplied, windows.blocks(x, dtype, groups)), (len(x), *target.shape[:-1]))
 
 
 def _exact_dtype(op: MatMul | Conv, source: Edge) -> type:

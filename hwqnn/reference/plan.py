@@ -141,7 +141,7 @@ def _with_frees(calls: Iterable[Call], output: Value) -> list[Call]:
     found: list[Call] = []
     used = {output}
     for call in reversed(list(calls)):
-        last = set(call.reads) - used
+        last = dict.fromkeys(value for value in call.reads if value not in used)
         found.append(replace(call, frees=tuple(last)))
-        used |= last
+        used |= last.keys()
     return found[::-1]

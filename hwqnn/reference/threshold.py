@@ -8,8 +8,8 @@ from hwqnn.ir import Edge, Threshold
 from hwqnn.kernel import kernel
 from hwqnn.reference.step import Step, check_int64, step_of, storage
 
-_TABLE_BITS = 8
-"""Sources of so few bits go by a table."""
+_TABLE_BITS, _TABLE_LEVELS = 8, 64
+"""Of sources of so few bits and so many levels, a table knows the count sooner than comparisons do."""
 
 
 @step_of(Threshold)
@@ -29,7 +29,7 @@ def threshold(op: Threshold, source: Edge, target: Edge) -> Step:
         _count(np.ascontiguousarray(x, compare).reshape(-1, source.channels), levels, base, step_, out.reshape(-1, source.channels))
         return out
 
-    if source.type.bits > _TABLE_BITS:
+    if source.type.bits > _TABLE_BITS or op.levels < _TABLE_LEVELS:
         return count
     # Few values can come: what becomes of each, channel by channel.
     values = np.arange(source.type.min, source.type.max + 1)

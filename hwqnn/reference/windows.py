@@ -24,7 +24,7 @@ class Block:
     """Some windows as rows of a product.
 
     Attributes:
-        rows: (count rounded up to a multiple of `ROWS`, taps * channels); those past `count` are 0.
+        rows: (groups, count rounded up to a multiple of `ROWS`, taps * channels / groups); those past `count` are 0.
         count: how many windows.
         at: which window of the batch the first one is.
     """
@@ -60,28 +60,28 @@ class Windows:
         patterns, of = np.unique(inside.reshape(-1, self.geometry.taps), axis=0, return_inverse=True)
         return patterns, of.reshape(-1)
 
-    def blocks(self, x: np.ndarray, dtype: type, first: int = 0, channels: int | None = None) -> Iterator[Block]:
-        """Windows of maps (N, H, W, C) or vectors (N, C), position after position, image after image, as rows of `dtype`.
+    def blocks(self, x: np.ndarray, dtype: type, groups: int = 1) -> Iterator[Block]:
+        """Windows of maps (N, H, W, C) or vectors (N, C), position after position, image after image, as rows of `dtype` for each group of channels.
 
-        Taps outside the map are 0. With `channels`, only that many from `first` on.
+        Taps outside the map are 0.
         """
         maps = self._padded(x.reshape(len(x), self.height, self.width, x.shape[-1]), dtype)
-        channels = channels or maps.shape[3]
-        width, pixel = maps.shape[2] * maps.shape[3], maps.shape[3]
+        line, pixel = maps.shape[2] * maps.shape[3], maps.shape[3]
         (high, wide), (down, across), (dilated, apart) = self.positions, self.geometry.stride, self.geometry.dilation
-        starts = (np.arange(high)[:, None] * down * width + np.arange(wide) * across * pixel).reshape(-1)
-        runs = first + (np.arange(self.geometry.kernel[0])[:, None] * dilated * width + np.arange(self.geometry.kernel[1]) * apart * pixel)
-        length = channels
-        if apart == 1 and channels == pixel:  # the taps of a kernel row lie side by side
-            runs, length = runs[:, :1], channels * runs.shape[1]
+        starts = (np.arange(high)[:, None] * down * line + np.arange(wide) * across * pixel).reshape(-1)
+        runs = np.arange(self.geometry.kernel[0])[:, None] * dilated * line + np.arange(self.geometry.kernel[1]) * apart * pixel
+        length = pixel // groups
+        if apart == 1 and groups == 1:  # the taps of a kernel row lie side by side
+            runs, length = runs[:, :1], pixel * runs.shape[1]
         runs = runs.reshape(-1)
         total, size = len(x) * len(starts), length * len(runs)
-        step = max(ROWS, _BLOCK // (size * np.dtype(dtype).itemsize) // ROWS * ROWS)
+        step = max(ROWS, _BLOCK // (groups * size * np.dtype(dtype).itemsize) // ROWS * ROWS)
         for at in range(0, max(total, 1), step):
             count = min(step, total - at)
-            rows: np.ndarray = np.empty((-(-count // ROWS) * ROWS, size), dtype)
-            rows[count:] = 0
-            _gather(maps.reshape(len(x), math.prod(maps.shape[1:])), starts, runs, length, at, rows[:count])
+            rows: np.ndarray = np.empty((groups, -(-count // ROWS) * ROWS, size), dtype)
+            rows[:, count:] = 0
+            for group, part in enumerate(rows):
+                _gather(maps.reshape(len(x), math.prod(maps.shape[1:])), starts, runs + group * length, length, at, part[:count])
             yield Block(rows, count, at)
 
     def _padded(self, maps: np.ndarray, dtype: type) -> np.ndarray:

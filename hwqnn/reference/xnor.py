@@ -27,8 +27,9 @@ def xnor_sum(op: MatMul | Conv, source: Edge, target: Edge, then: Step | None = 
     base = (windows.classes[0].sum(axis=1) * op.weight.shape[-1])[:, None] + 2 * start
 
     def multiplied(block: Block) -> np.ndarray:
-        out = np.empty((len(block.rows), len(op.weight)), np.int32)
-        _sum(block.rows, weights, base, of, block.at, out)
+        (rows,) = block.rows
+        out = np.empty((len(rows), len(op.weight)), np.int32)
+        _sum(rows, weights, base, of, block.at, out)
         return out[: block.count] if then is None else then(out[: block.count])
 
     return lambda x: joined(map(multiplied, windows.blocks(x, np.uint64)), (len(x), *target.shape[:-1]))
@@ -50,8 +51,9 @@ def xnor_threshold(op: MatMul | Conv, threshold: Threshold, source: Edge, target
     limits = padded.reshape(len(limit), weights.shape[0], weights.shape[2])
 
     def multiplied(block: Block) -> np.ndarray:
-        out = np.empty((len(block.rows), bits.words(outputs)), np.uint64)
-        _threshold(block.rows, weights, limits, of, block.at, out)
+        (rows,) = block.rows
+        out = np.empty((len(rows), bits.words(outputs)), np.uint64)
+        _threshold(rows, weights, limits, of, block.at, out)
         return out[: block.count]
 
     return lambda x: joined(map(multiplied, windows.blocks(x, np.uint64)), (len(x), *target.shape[:-1]))

@@ -24,11 +24,11 @@ class Block(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
-        self.conv1 = nn.Sequential(_conv(inputs, outputs, 3, stride), quant.relu(BITS, 3.0))
+        self.conv1 = nn.Sequential(_conv(inputs, outputs, 3, stride), quant.relu(BITS, 4.0))
         self.conv2 = _conv(outputs, outputs, 3)
         self.shortcut = nn.Identity() if inputs == outputs and stride == 1 else _conv(inputs, outputs, 1, stride)
         self.shared = quant.signed_act(BITS, 3.0)
-        self.relu = quant.relu(BITS, 3.0)
+        self.relu = quant.relu(BITS, 4.0)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.relu(self.shared(self.conv2(self.conv1(x))) + self.shared(self.shortcut(x)))
@@ -39,7 +39,7 @@ class ResNet8(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv = nn.Sequential(_conv(3, 16, 3), quant.relu(BITS, 3.0))
+        self.conv = nn.Sequential(_conv(3, 16, 3), quant.relu(BITS, 4.0))
         self.block1, self.block2, self.block3 = Block(16, 16, 1), Block(16, 32, 2), Block(32, 64, 2)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.fc = QuantLinear(64, 10, **quant.learned_weight(BITS))

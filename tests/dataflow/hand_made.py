@@ -6,7 +6,26 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hwqnn.ir import Add, ArgMax, Bipolar, Concat, Conv, Geometry, Graph, Input, MatMul, MaxPool, Op, Reshape, Threshold, Type, UInt, Upsample
+from hwqnn.ir import (
+    Add,
+    ArgMax,
+    Bipolar,
+    Concat,
+    Conv,
+    Edge,
+    Geometry,
+    Graph,
+    Input,
+    Int,
+    MatMul,
+    MaxPool,
+    Op,
+    Reshape,
+    Threshold,
+    Type,
+    UInt,
+    Upsample,
+)
 
 
 @dataclass
@@ -22,9 +41,8 @@ class Net:
         self.rng = np.random.default_rng(self.seed)
         self.ops.append(Input(name="@input", inputs=(), type=self.type, shape=self.shape))
 
-    def edge(self, name: str):
-        used = [op for op in self.ops]
-        return Graph("part", tuple(_live(used, name)), name).edges[name]
+    def edge(self, name: str) -> Edge:
+        return Graph("part", tuple(_live(self.ops, name)), name).edges[name]
 
     def add(self, op: type[Op], x: tuple[str, ...] | str | None, **fields: object) -> str:
         name = str(fields.pop("name", f"{op.kind.lower()}{len(self.ops)}"))
@@ -41,7 +59,9 @@ class Net:
         source = x or self.ops[-1].name
         channels = self.edge(source).channels
         geometry = Geometry((kernel, kernel), **window)
-        return self.add(Conv, source, weight=self.weights((out, kernel, kernel, channels // groups), of), weight_type=of, geometry=geometry, groups=groups)
+        return self.add(
+            Conv, source, weight=self.weights((out, kernel, kernel, channels // groups), of), weight_type=of, geometry=geometry, groups=groups
+        )
 
     def dense(self, out: int, x: str | None = None, of: Type = Bipolar()) -> str:  # noqa: B008
         source = x or self.ops[-1].name
@@ -121,6 +141,31 @@ def residual() -> Graph:
     net.dense(5)
     net.add(ArgMax, None)
     return net.graph("residual")
+
+
+def resnet20(bits: int = 4) -> Graph:
+    """ResNet-20 (He et al. 2016) on 32x32 RGB bytes, weights and activations of `bits` bits, an average pool and a dense layer."""
+    net = Net(UInt(8), (32, 32, 3))
+    same = {"padding": (1, 1, 1, 1), "of": Int(bits)}
+    net.conv(16, **same)
+    x = net.quantize(bits)
+    for channels in (16, 32, 64):
+        for i in range(3):
+            stride = (2, 2) if i == 0 and channels > 16 else (1, 1)
+            net.conv(channels, x=x, stride=stride, **same)
+            net.quantize(bits)
+            net.conv(channels, **same)
+            long, short = net.quantize(bits), x
+            if stride != (1, 1):
+                net.conv(channels, 1, x=x, stride=stride, of=Int(bits))
+                short = net.quantize(bits)
+            net.add(Add, (long, short))
+            x = net.quantize(bits)
+    net.add(Conv, None, weight=np.ones((64, 8, 8, 1), dtype=np.int64), weight_type=UInt(1), geometry=Geometry((8, 8)), groups=64)
+    net.flatten()
+    net.dense(10, of=Int(bits))
+    net.add(ArgMax, None)
+    return net.graph("resnet20")
 
 
 def branches() -> Graph:

@@ -108,9 +108,10 @@ class Buffer:
                 self.stages = [step, *self.stages[:-1]]
         else:
             step = have and m_tready[0]
+        if writes:
+            self.most = max(self.most, self.written + 1 - self.at(self.schedule.free))
         self.written += writes
         self.steps += step
-        self.most = max(self.most, self.written - self.at(self.schedule.free))
 
 
 @dataclass
@@ -137,12 +138,12 @@ MACHINES = {Schedule: Machine, Buffering: Buffer, Forking: Fork}
 IN, OUT = Source(None), Source("sink")
 
 
-class Stuck(Exception):
-    pass
+class StuckError(Exception):
+    """Nothing moves any more."""
 
 
 def slow(design: Design, frames: int, beats_in: int, beats_out: int, rng: random.Random | None = None, pace: int = 0) -> tuple[list[int], list[int]]:
-    """(stamps, most beats in each buffer). Source and sink pause when `rng` says so; frames arrive `pace` cycles apart at the least."""
+    """(stamps, the room that each buffer needed). Source and sink pause when `rng` says so; frames arrive `pace` cycles apart at the least."""
     machines = [MACHINES[type(n.block.schedule)](n.block.schedule) for n in design.nodes]
     outputs = {n.name: [Source(n.name, k) for k in range(n.block.outputs)] for n in design.nodes}
     last = Source(design.nodes[-1].name)
@@ -178,7 +179,7 @@ def slow(design: Design, frames: int, beats_in: int, beats_out: int, rng: random
         cycle += 1
         quiet = 0 if moved else quiet + 1
         if quiet > 200 + pace:
-            raise Stuck
+            raise StuckError
     return stamps, [m.most if isinstance(m, Buffer) else 0 for m in machines]
 
 

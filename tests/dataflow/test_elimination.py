@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -37,4 +37,4 @@ def test_a_long_chain_is_no_effort() -> None:
     found = minimize([10] * 200, chain)
     assert found is not None
     # nine steps cost one each, then one has to fall back for seven, twenty times over
-    assert sum(step[a, b] for a, b in zip(found, found[1:], strict=False)) == 199 + 6 * 19
+    assert sum(step[a, b] for a, b in pairwise(found)) == 199 + 6 * 19

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise, product
@@ -11,15 +12,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hand_made import Net
 
 from hwqnn import boards
 from hwqnn.boards import Board
 from hwqnn.dataflow import Beat, Design, Node, Source, fold, simulate
 from hwqnn.dataflow.design import Block, Resources
+from hwqnn.dataflow.joins import ForkBlock
 from hwqnn.dataflow.plumbing import Fifo, convert
-from hwqnn.dataflow.stage import Folding, stages
+from hwqnn.dataflow.stage import Folding, Stage, stages
 from hwqnn.errors import CheckError, InputError
-from hwqnn.ir import ArgMax, Bipolar, Graph, Input, MatMul, Op, Threshold, UInt
+from hwqnn.ir import Add, ArgMax, Bipolar, Concat, Graph, Input, MatMul, Op, Threshold, UInt
 
 BOARD = boards.load("zynq7020")
 CLOCK = 100.0
@@ -52,28 +55,62 @@ def price(cost: Resources) -> float:
     return cost.lut + cost.bram36 * have.lut / have.bram36 + cost.dsp * have.lut / have.dsp
 
 
-def every_design(graph: Graph, fifo_depth: int) -> Iterator[Design]:
-    """All chains of blocks: foldings x input widths x FIFO before or behind the converters of a stage that pauses its input."""
-    chain, entry = list(stages(graph)), graph.edges[graph.input.name]
-    for foldings in product(*(s.foldings for s in chain)):
-        for elements in (d for d in range(1, entry.channels + 1) if entry.channels % d == 0 and d in {f.simd for f in chain[0].foldings}):
-            for behind in product(*((False, True) if s.vectors else (False,) for s in chain)):
-                nodes: list[Node] = []
-                beat, legal = Beat(elements, entry.type), True
-                for stage, folding, later in zip(chain, foldings, behind, strict=True):
-                    blocks: list[Block] = list(convert(beat, folding.simd, *stage.frame))
-                    legal &= not later or bool(blocks)
-                    if stage.vectors:
-                        wide = blocks[-1].beat_out if later and blocks else beat
-                        blocks.insert(len(blocks) if later else 0, Fifo(beat_in=wide, beat_out=wide, depth=fifo_depth))
-                    block = stage.block(folding)
-                    nodes += [Node(f"{stage.layer}.{i}", stage.layer, b, None, ()) for i, b in enumerate(blocks)]
-                    nodes.append(Node(stage.layer, stage.layer, block, stage.edge, ()))
-                    beat = block.beat_out
-                if legal:
-                    nodes.append(Node("output", chain[-1].layer, Fifo(beat_in=beat, beat_out=beat, depth=fifo_depth), None, ()))
-                    before = [Source(None), *(Source(n.name) for n in nodes)]
-                    yield Design("brute", tuple(replace(n, inputs=(s,)) for n, s in zip(nodes, before, strict=False)), CLOCK)
+def every_design(graph: Graph, depth: int) -> Iterator[Design]:
+    """All designs with FIFOs of this depth: foldings (weights in LUTs) x input widths x where FIFOs go.
+
+    A stream that a fork gives, that a join takes, or that a block takes which pauses (other than from a window) has one, before or behind its
+    converters; there may be one behind the converters between a window and a block that pauses.
+    """
+    chain, entry = stages(graph), graph.edges[graph.input.name]
+    readers = Counter(source for stage in chain for source in stage.inputs)
+    widths = sorted({f.simd for s in chain if None in s.inputs for f in s.foldings if entry.channels % f.simd == 0})
+    places = []  # for each input of each stage: where its FIFO can be
+    for stage in chain:
+        for source in stage.inputs:
+            needed = readers[source] > 1 or len(stage.inputs) > 1 or (stage.vectors > 0 and (source is None or source.edge is not None))
+            places.append(("before", "behind") if needed else ("none", "behind") if stage.vectors else ("none",))
+    for elements, foldings in product(widths, product(*([f for f in s.foldings if not f.bram] for s in chain))):
+        for chosen in product(*places):
+            if (design := built(graph, chain, readers, foldings, elements, list(chosen), depth)) is not None:
+                yield design
+
+
+def built(
+    graph: Graph, chain: tuple[Stage, ...], readers: Counter, foldings: tuple[Folding, ...], elements: int, places: list[str], depth: int
+) -> Design | None:
+    """One of them; None where a FIFO has no converter to be behind, or a converter would be where none may."""
+    nodes: list[Node] = []
+    beats = {None: Beat(elements, graph.edges[graph.input.name].type)}
+    free = {None: [Source(None)]}
+
+    def add(block: Block, edge: str | None, *inputs: Source) -> Source:
+        nodes.append(Node(f"n{len(nodes)}", "n", block, edge, inputs))
+        return Source(nodes[-1].name)
+
+    def fork(stage: Stage | None, source: Source) -> None:
+        if (copies := readers[stage]) > 1:
+            source = add(ForkBlock(beat_in=beats[stage], beat_out=beats[stage], copies=copies), None, source)
+        free[stage] = [Source(source.node, port) for port in range(copies)]
+
+    fork(None, Source(None))
+    for stage, folding in zip(chain, foldings, strict=True):
+        sources = []
+        for frame, giver in zip(stage.frame, stage.inputs, strict=True):
+            place, blocks = places.pop(0), list(convert(beats[giver], folding.simd, frame))
+            if (place == "behind" and not blocks) or (stage.locked and blocks):
+                return None
+            if place != "none":
+                beat = blocks[-1].beat_out if place == "behind" else beats[giver]
+                blocks.insert(len(blocks) if place == "behind" else 0, Fifo(beat_in=beat, beat_out=beat, depth=depth))
+            source = free[giver].pop(0)
+            for block in blocks:
+                source = add(block, None, source)
+            sources.append(source)
+        block = stage.block(folding)
+        beats[stage] = block.beat_out
+        fork(stage, add(block, stage.edge, *sources))
+    add(Fifo(beat_in=beats[chain[-1]], beat_out=beats[chain[-1]], depth=depth), None, Source(nodes[-1].name))
+    return Design("brute", tuple(nodes), CLOCK)
 
 
 def with_depth(design: Design, depth: int) -> Design:
@@ -82,7 +119,34 @@ def with_depth(design: Design, depth: int) -> Design:
     )  # fmt: skip
 
 
-SMALL = {"one layer": mlp(6, 4), "pixels": mlp(4, 3, pixels=True), "two layers": mlp(4, 3, 2)}
+def skip() -> Graph:
+    """A dense layer with a skip around it."""
+    net = Net(Bipolar(), (2,))
+    first = net.add(Threshold, None, thresholds=np.zeros((1, 1), dtype=np.int64), descending=np.array([True]), base=-1, step=2, type=Bipolar())
+    net.dense(2)
+    net.add(Add, (net.sign(), first))
+    return net.graph("skip")
+
+
+def windows() -> Graph:
+    """A convolution, then a pool."""
+    net = Net(UInt(2), (3, 2, 2))
+    net.conv(2, 2, padding=(1, 1, 0, 0))
+    net.sign()
+    net.pool(2, stride=(1, 1))
+    return net.graph("windows")
+
+
+def twice() -> Graph:
+    """The input itself, concatenated with its layer."""
+    net = Net(UInt(2), (2, 1, 2))
+    net.add(Concat, (net.conv(2, 1), "@input"))
+    return net.graph("twice")
+
+
+SMALL = {
+    "one layer": mlp(6, 4), "pixels": mlp(4, 3, pixels=True), "two layers": mlp(4, 3, 2), "skip": skip(), "windows": windows(), "twice": twice(),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -91,7 +155,7 @@ def test_least_price(name: str) -> None:
     graph = SMALL[name]
     designs = sorted(((price(d.estimate), i, d) for i, d in enumerate(every_design(graph, 2))), key=lambda entry: entry[:2])
     intervals: dict[int, int] = {}
-    for cycles in (1, 2, 3, 4, 6, 8, 12, 20, 40):
+    for cycles in (1, 2, 3, 4, 6, 8, 12, 20, 40, 80):
         best = None
         for cost, i, design in designs:
             if i not in intervals:
@@ -128,7 +192,10 @@ def test_pins_are_kept() -> None:
     kept = fold.pins_of(design)
     assert kept["input"] == {"elements": 12}
     layers = kept["layers"]
-    assert (layers["fc1"], layers["fc2"]) == ({"pe": 3, "simd": 4, "bram": False}, {"pe": 2, "simd": 12, "bram": True})
+    assert (layers["fc1"], layers["fc2"]) == (
+        {"pe": 3, "simd": 4, "bram": False, "product": "planes"},
+        {"pe": 2, "simd": 12, "bram": True, "product": "planes"},
+    )
     assert (layers["label"]["pe"], layers["label"]["simd"]) == (1, 3)
 
 

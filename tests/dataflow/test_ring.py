@@ -57,6 +57,7 @@ def test_window_reads_what_is_there(seed):
     window = random_window(seed)
     schedule, beats = window.schedule, input_beats(window)
     assert len(schedule.need) == len(schedule.free) == len(beats)
+    assert window.cycles == schedule.cycles
     assert schedule.takes == window.height * window.width * window.channels // window.beat_in.elements
     twice = np.concatenate([schedule.free, schedule.free + schedule.takes])
     assert (np.diff(twice) >= 0).all()
@@ -82,6 +83,7 @@ def test_capacity_is_the_least_that_keeps_the_rate(seed):
 def test_capacity_of_the_upsampler(factor):
     beat = Beat(2, UInt(1))
     block = UpsampleBlock(beat_in=beat, beat_out=beat, factor=factor, height=4, width=5, channels=6)
+    assert block.cycles == block.schedule.cycles
     check_capacity(block.schedule, 3)
 
 

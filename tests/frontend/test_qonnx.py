@@ -330,7 +330,9 @@ def test_build_and_import(exported: Path, data: Path, hwqnn: Callable[..., Ran])
     assert printed.code == 0
     assert "%relu: uint2[6] = Requantize(%first)" in printed.out
     factory = hwqnn("import", f"{MODELS}:mixed", "--data", data)
-    assert factory.out.splitlines()[1:] == printed.out.splitlines()[1:]
+    file_ops, factory_ops = ([line for line in ran.out.splitlines()[1:] if "@input" not in line] for ran in (printed, factory))
+    assert len(file_ops) > 3
+    assert file_ops == factory_ops, "but for the shape in which the data come"
 
 
 def test_build_without_an_executor(exported: Path, data: Path, hwqnn: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:

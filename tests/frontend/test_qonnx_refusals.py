@@ -33,9 +33,39 @@ def refuse(path: Path, kind: type[InputError], *words: str) -> None:
     assert isinstance(caught.value, UnsupportedError) == (kind is UnsupportedError), message
 
 
-def parallel() -> Net:
+CORNERS = np.array([1, 1, 2, 2], np.float32)
+
+
+def parallel(op: str = "Mul", relu: bool = False, other: float | None = None) -> Net:
+    """Two quantizers of the input, or a quantizer and the input itself, meet."""
     n = net().quant(0.1, 4)
-    return n.node("Add", "x")
+    first = n.current
+    if relu:
+        n.node("Relu")
+    if other is not None:
+        n.current = "x"
+        n.quant(other, 8)
+    return n.node(op, first if relu or other is not None else "x")
+
+
+def broadcast() -> Net:
+    n = image()
+    start = n.current
+    return n.node("GlobalMaxPool").node("Add", start)
+
+
+def image(zero_point: float = 0) -> Net:
+    return Net(1, 2, 4, 4).quant(0.1, 4, zero_point=zero_point)
+
+
+def patches(**attributes: object) -> Net:
+    n = Net(1, 4, 4, 2).quant(0.1, 4)
+    return n.node("Im2Col", domain=GENERAL, stride=[1, 1], kernel_size=[2, 2], input_shape="(1,4,4,2)", **attributes)
+
+
+def many_scales() -> Net:
+    n = image()
+    return n.node("Conv", n.weight(np.ones((2, 2, 2, 2)), np.arange(1, 5).reshape(1, 1, 2, 2)))
 
 
 def two_heads() -> Net:
@@ -51,7 +81,6 @@ def dynamic() -> Net:
 
 
 NODES: dict[str, tuple[Callable[[], Net], *tuple[str, ...]]] = {
-    "convolution": (lambda: net(1, 1, 4, 4).node("Conv", np.ones((1, 1, 2, 2))), "node 'Conv_0' (Conv)", "convolutions are not supported yet"),
     "unknown op": (lambda: net().node("Sigmoid"), "node 'Sigmoid_0' (Sigmoid)", "Supported are", "BipolarQuant", "MatMul"),
     "unknown domain": (lambda: net().node("Quant", 1, 0, 4, domain="com.example"), "(Quant)", "domain 'com.example'"),
     "float weights": (lambda: net().quant(0.1, 4).node("MatMul", EYE / 3), "node 'MatMul_1' (MatMul)", "weights are floats", "Quant"),
@@ -59,9 +88,11 @@ NODES: dict[str, tuple[Callable[[], Net], *tuple[str, ...]]] = {
     "no quantizer between": (lambda: net().quant(0.1, 4).node("MatMul", EYE).node("Relu").node("MatMul", EYE), "node 'MatMul_3' (MatMul)", "(Relu)"),
     "constant first": (lambda: net(1, 4).quant(0.1, 4).node("MatMul", EYE, at=1), "MatMul_1", "second input"),
     "transposed data": (lambda: net(4, 4).quant(0.1, 4).node("Gemm", EYE, transA=1), "Gemm_1", "not transposed"),
-    "last axis": (lambda: net(1, 2, 4).quant(0.1, 4).node("MatMul", EYE), "MatMul_1", "(N, 2, 4)", "flatten"),
     "scales of inputs": (lambda: scaled_weight(np.arange(1, 5)), "MatMul", "differ along the inputs"),
-    "residual": (parallel, "node 'Add_1' (Add)", "joins 2 tensors", "residual"),
+    "product": (parallel, "node 'Mul_1' (Mul)", "joins 2 tensors", "only sums"),
+    "residual after a ReLU": (lambda: parallel("Add", relu=True), "node 'Add_2' (Add)", "real-valued", "(Relu)"),
+    "residual of other shape": (broadcast, "node 'Add_2' (Add)", "(2, 1, 1)", "(2, 4, 4)"),
+    "scales with no common step": (lambda: parallel("Add", other=0.37), "node 'Add_2' (Add)", "common integer scale"),
     "dynamic scale": (dynamic, "ReduceMax"),
     "16 bits": (lambda: net().quant(0.1, 16), "Quant_0", "16 bits", "1 to 8"),
     "fraction of a bit": (lambda: net().quant(0.1, 3.5), "Quant_0", "bit width is 3.5"),
@@ -69,8 +100,14 @@ NODES: dict[str, tuple[Callable[[], Net], *tuple[str, ...]]] = {
     "half up": (lambda: net().quant(0.1, 4, rounding_mode="HALF_UP"), "Quant_0", "HALF_UP"),
     "zero point": (lambda: net().quant(0.1, 4, zero_point=0.5), "Quant_0", "zero point is 0.5"),
     "bipolar zero point": (lambda: net().quant(0.1, 1, zero_point=1), "Quant_0", "1-bit"),
-    "scale by channel": (lambda: net().quant(np.ones((1, 4)), 4), "Quant_0", "4 scales"),
-    "truncation": (lambda: net().node("Trunc", 1, 0, 8, 4, domain=GENERAL), "node 'Trunc_0' (Trunc)", "pooling"),
+    "scale by feature": (lambda: net(1, 3).node("QuantizeLinear", np.ones(3), np.zeros(3, np.int8), axis=1), "QuantizeLinear_0", "3"),
+    "truncation of reals": (
+        lambda: net().quant(0.1, 4).node("Trunc", 0.25, 0, 8, 4, domain=GENERAL),
+        "node 'Trunc_1' (Trunc)",
+        "not an integer times",
+    ),
+    "truncation to many": (lambda: net().node("Trunc", 1 / 255, 0, 16, 17, domain=GENERAL), "Trunc_0", "at most 8 bits"),
+    "truncation with an offset": (lambda: net().node("Trunc", 1, 3, 8, 4, domain=GENERAL), "Trunc_0", "zero point of 3"),
     "minifloat": (lambda: net().node("FloatQuant", 1, 4, 3, domain=GENERAL), "(FloatQuant)"),
     "thresholds for others": (lambda: net().node("MultiThreshold", np.ones((3, 2)), domain=GENERAL), "MultiThreshold_0", "(3, 2)", "(N, 4)"),
     "no out_scale": (lambda: net().node("MultiThreshold", np.ones((1, 2)), domain=GENERAL, out_scale=0.0), "out_scale of 0"),
@@ -78,7 +115,40 @@ NODES: dict[str, tuple[Callable[[], Net], *tuple[str, ...]]] = {
     "other batch": (lambda: net("N", 4).node("Reshape", np.array([2, 4])), "Reshape_0", "(2, 4)", "apart"),
     "batch of one": (lambda: net("N", 4).node("Reshape", np.array([1, -1])), "Reshape_0", "apart"),
     "batch lost": (lambda: net().node("Squeeze", np.array([0])), "Squeeze_0", "apart"),
-    "reordered": (lambda: net(1, 2, 3).node("Transpose", perm=[0, 2, 1]), "Transpose_0", "reorders", "(N, 2, 3)"),
+    "samples moved": (lambda: net(2, 3).node("Transpose", perm=[1, 0]), "Transpose_0", "batch axis", "(N, 3)"),
+    "samples left out": (lambda: net(4, 3).node("Slice", np.array([1]), np.array([3])), "Slice_0", "samples"),
+    "one sample": (lambda: net(4, 3).node("Gather", np.array([0])), "Gather_0", "samples"),
+    "split batch": (lambda: net(4, 3).node("Split", outputs=2), "Split_0", "batch"),
+    "rows for channels": (
+        lambda: image().node("Transpose", perm=[0, 2, 1, 3]).node("Conv", np.ones((1, 4, 2, 2))),
+        "Conv_2",
+        "do not lie as the channels",
+    ),
+    "float kernel": (lambda: image().node("Conv", np.full((1, 2, 2, 2), 0.5)), "node 'Conv_1' (Conv)", "weights are floats"),
+    "scales within a kernel": (many_scales, "(Conv)", "differ along the inputs"),
+    "kernel from the input": (lambda: image().node("Conv", np.ones((1, 2, 2, 2)), at=1), "Conv_1", "computed from the input"),
+    "three dimensions": (lambda: Net(1, 2, 4, 4, 4).quant(0.1, 4).node("MaxPool", kernel_shape=[2, 2, 2]), "MaxPool_1", "3 axes", "(N, 2, 4, 4, 4)"),
+    "padding of an offset": (lambda: image(zero_point=2.5), "Quant_0", "2.5"),
+    "edge of an average": (lambda: image().node("AveragePool", kernel_shape=[2, 2], pads=[1, 1, 1, 1]), "AveragePool_1", "count_include_pad"),
+    "end of an average": (lambda: image().node("AveragePool", kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1), "AveragePool_1", "ceil_mode"),
+    "indices of a pool": (lambda: image().node("MaxPool", kernel_shape=[2, 2], outputs=2), "MaxPool_1", "indices"),
+    "mean of channels": (lambda: image().node("ReduceMean", axes=[1]), "ReduceMean_1", "channels"),
+    "mean of all": (lambda: image().node("ReduceMean"), "ReduceMean_1", "axes [0, 1, 2, 3]"),
+    "bilinear": (lambda: image().node("Resize", "", np.array([1, 1, 2, 2], np.float32), mode="linear"), "Resize_1", "linear"),
+    "half as large": (lambda: image().node("Resize", "", np.array([1, 1, 0.5, 0.5], np.float32)), "Resize_1", "0.5"),
+    "aligned corners": (lambda: image().node("Resize", "", CORNERS, coordinate_transformation_mode="align_corners"), "Resize_1", "align_corners"),
+    "other neighbours": (
+        lambda: image().node("Resize", "", CORNERS, coordinate_transformation_mode="asymmetric", nearest_mode="ceil"),
+        "Resize_1",
+        "repeat",
+    ),
+    "mirrored": (lambda: image().node("Pad", np.array([0, 0, 1, 1, 0, 0, 1, 1]), mode="reflect"), "Pad_1", "only zeros"),
+    "padded with ones": (lambda: image().node("Pad", np.array([0, 0, 1, 1, 0, 0, 1, 1]), 1.0), "Pad_1", "only zeros"),
+    "padded channels": (lambda: image().node("Pad", np.array([0, 1, 1, 0, 0, 0, 0, 1]), 0.0), "Pad_1", "axes [1, 2, 3]"),
+    "windows elsewhere": (lambda: patches().node("Relu"), "node 'Relu_2' (Relu)", "windows of an Im2Col"),
+    "windows padded with one": (lambda: patches(pad_value=1), "Im2Col_1", "padding with 1"),
+    "joined batch": (lambda: image().node("Concat", "x", axis=0), "Concat_1", "batch"),
+    "joined constant": (lambda: image().node("Concat", np.ones((1, 1, 4, 4)), axis=1), "Concat_1", "constant"),
     "from sample to sample": (lambda: net(2, 4).node("Add", np.ones((2, 1))), "Add_0", "sample to sample"),
     "does not fit": (lambda: net().node("Add", np.ones((1, 3))), "Add_0", "(1, 3)", "(N, 4)"),
     "by zero": (lambda: net().node("Div", 0.0), "Div_0", "nonzero"),
@@ -88,7 +158,8 @@ NODES: dict[str, tuple[Callable[[], Net], *tuple[str, ...]]] = {
     "after the head": (two_heads, "node 'Mul_3' (Mul)", "must come last"),
     "last of ties": (lambda: net().node("ArgMax", axis=1, select_last_index=1), "ArgMax_0", "last index"),
     "over samples": (lambda: net().node("ArgMax", axis=0), "ArgMax_0", "axis 0"),
-    "two greatest": (lambda: net().node("TopK", np.array([2]), outputs=2), "TopK_0", "k = 2"),
+    "two least": (lambda: net().node("TopK", np.array([2]), outputs=2, largest=0), "TopK_0", "smallest"),
+    "part of a tensor": (lambda: image().node("Slice", np.array([1]), np.array([2]), np.array([2])), "output 't1_0'", "(Quant)", "part of a tensor"),
     "int4 codes": (lambda: net().node("QuantizeLinear", 0.5, np.array(0, np.int16)), "QuantizeLinear_0", "int16"),
 }
 
@@ -126,7 +197,34 @@ BAD: dict[str, tuple[Callable[[], Net], *tuple[str, ...]]] = {
     "unknown shape": (lambda: net(1, "width"), "(1, ?)", "fixed"),
     "no batch": (lambda: net(4), "(4)", "(batch, ...)"),
     "constant output": (lambda: constant_output(), "does not depend on its input"),
+    "kernel too large": (lambda: image().node("Conv", np.ones((1, 2, 5, 5))), "node 'Conv_1' (Conv)", "larger than the map"),
+    "groups": (lambda: image().node("Conv", np.ones((3, 1, 2, 2)), group=2), "node 'Conv_1' (Conv)", "2 groups"),
+    "kernel_shape": (lambda: image().node("Conv", np.ones((1, 2, 2, 2)), kernel_shape=[3, 3]), "node 'Conv_1' (Conv)", "[3, 3]"),
+    "pads": (lambda: image().node("Conv", np.ones((1, 2, 2, 2)), pads=[1, 1]), "node 'Conv_1' (Conv)", "needs 4"),
+    "bias of a Conv": (lambda: image().node("Conv", np.ones((3, 2, 2, 2)), np.ones(2)), "node 'Conv_1' (Conv)", "2 biases for 3 outputs"),
+    "weights of windows": (lambda: patches().node("MatMul", np.ones((4, 3))), "node 'MatMul_2' (MatMul)", "4 inputs", "2 channels"),
+    "bits": (lambda: net().node("XnorPopcountMatMul", 2 * EYE, domain=GENERAL), "(XnorPopcountMatMul)", "neither 0 nor 1"),
+    "out_dtype": (lambda: net().node("MultiThreshold", np.ones((1, 4)), domain=GENERAL, out_dtype="UINT2"), "MultiThreshold_0", "yields 4", "UINT2"),
+    "bipolar out_dtype": (lambda: net().node("MultiThreshold", [[1.0]], domain=GENERAL, out_dtype="BIPOLAR"), "yields 0", "BIPOLAR"),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "value"), [("INT2", 3), ("BIPOLAR", 0), ("UINT4", -1), ("TERNARY", 2), ("BINARY", 0.5)])
+def test_wrong_annotation(kind: str, value: float, tmp_path: Path) -> None:
+    """A constant that is not of the datatype with which FINN annotates it; one that is."""
+    for values, wrong in ((np.where(EYE > 0, 1, value), True), (np.ones((4, 4)), False)):
+        n = net().quant(0.1, 4)
+        weight = n.constant(values)
+        path = n.node("MatMul", weight).save(tmp_path / "n.onnx")
+        model = onnx.load(path)
+        model.graph.quantization_annotation.add(
+            tensor_name=weight, quant_parameter_tensor_names=[onnx.StringStringEntryProto(key="finn_datatype", value=kind)]
+        )
+        onnx.save(model, path)
+        if wrong:
+            refuse(path, InputError, weight, kind, f"{value:g}")
+        else:
+            import_qonnx(path, name="n")
 
 
 def infinite_weight() -> Net:

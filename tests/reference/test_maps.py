@@ -139,6 +139,17 @@ def test_convolutions_at_the_edge_of_each_arithmetic(top: int) -> None:
         check(Graph("g", (entry, lone), "c"), x)
 
 
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("of", [UInt(8), Int(8), Int(9)], ids=str)
+def test_thresholds_of_many_levels(of: Type, rows: int) -> None:
+    """An input quantizer of 8 bits, on every pixel value, rising and falling; some levels lie where nothing comes."""
+    x = np.arange(of.min, of.max + 1).repeat(3).reshape(4, 8, -1, 3)
+    levels = np.sort(np.random.default_rng(rows).integers(of.min - 20, of.max + 20, (rows, 255)), axis=1)
+    descending = np.array([False, True, True])[:rows]
+    codes = Threshold(name="t", inputs=("x",), thresholds=levels, descending=descending, base=-128, step=1, type=Int(8))
+    check(Graph("g", (Input(name="x", inputs=(), type=of, shape=x.shape[1:]), codes), "t"), x)
+
+
 @pytest.mark.parametrize("k", [1, 2, 5])
 def test_the_greatest_of_every_pixel(k: int) -> None:
     x = np.random.default_rng(k).integers(-2, 2, (6, 3, 2, 5))

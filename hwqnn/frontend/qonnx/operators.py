@@ -67,7 +67,7 @@ def standard(name: str, *inputs: np.ndarray, **attributes: Any) -> np.ndarray:
 
 
 def run_windows(name: str, x: np.ndarray, *rest: np.ndarray, **attributes: Any) -> np.ndarray:
-    """With automatic padding made explicit, and signals as maps: there the evaluator's own differs from the standard's."""
+    """With automatic padding and that of a MaxPool made explicit, and signals as maps: there the evaluator's own differs from the standard's."""
     if x.ndim == 3:
         pads = attributes.get("pads") or [0, 0]
         pairs = {key: [1, *attributes[key]] for key in ("kernel_shape", "strides", "dilations") if attributes.get(key)}
@@ -81,6 +81,10 @@ def run_windows(name: str, x: np.ndarray, *rest: np.ndarray, **attributes: Any) 
         needed = [0 if auto_pad == "VALID" else n for n in needed]
         less, more = [n // 2 for n in needed], [(n + 1) // 2 for n in needed]
         attributes["pads"] = less + more if auto_pad == "SAME_UPPER" else more + less
+    if name == "MaxPool" and any(attributes.get("pads", [])) and not attributes.get("ceil_mode"):
+        top, left, bottom, right = attributes.pop("pads")
+        least = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+        x = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=least)
     return standard(name, x, *rest, **attributes)
 
 

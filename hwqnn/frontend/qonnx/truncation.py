@@ -8,10 +8,11 @@ from fractions import Fraction
 
 import numpy as np
 
+from hwqnn.frontend.maps import whole
 from hwqnn.frontend.qonnx.quantizers import code_limits, few_bits, of_data, rounding_of, scale_of
 from hwqnn.frontend.qonnx.registry import Call, custom
 from hwqnn.frontend.qonnx.windows import on_channels_last, total
-from hwqnn.frontend.symbolic import Symbol, as_line, as_objects
+from hwqnn.frontend.symbolic import Symbol, as_line
 from hwqnn.ir import Geometry, Rounding, UniformQuantizer
 
 
@@ -25,7 +26,7 @@ def trunc(call: Call) -> Symbol:
     scale, rounding = scale_of(call), rounding_of(call, "FLOOR")
     if call.integer(2, "zero point"):
         raise call.fail(f"a zero point of {call.integer(2, 'zero point')}; only 0 is supported")
-    x = whole(call, scale)
+    x = integers_of(call, scale)
     if len(call.inputs) > 5:
         out_scale = scale_of(call, 4)
         step = Fraction(2) ** round(math.log2(out_scale / scale))
@@ -34,14 +35,10 @@ def trunc(call: Call) -> Symbol:
     return dropped(call, x, step, rounding, reach(call, x, step), scale)
 
 
-def whole(call: Call, scale: Fraction) -> Symbol:
-    """The integers round(x / scale). Raises `UnsupportedError` unless x is, but for errors of float32, a multiple of the scale."""
+def integers_of(call: Call, scale: Fraction) -> Symbol:
+    """The integers round(x / scale)."""
     x = of_data(call)
-    mul, add = (values / scale for values in as_line(x, call.node))
-    near_mul, near_add = (as_objects(Fraction(round(v)) for v in values) for values in (mul, add))
-    if max(abs(mul - near_mul)) * max(abs(x.edge.type.min), abs(x.edge.type.max)) + max(abs(add - near_add)) >= Fraction(1, 2):
-        raise call.fail(f"what it reads, after {x.last}, is no multiple of its scale {float(scale):g}")
-    return replace(x, chain=()).affine(near_mul, near_add)
+    return replace(x, chain=()).affine(*whole(x, scale, Fraction(0), call.node))
 
 
 def reach(call: Call, x: Symbol, step: Fraction) -> tuple[int, int]:
@@ -70,5 +67,5 @@ def shifted_sum(call: Call) -> Symbol:
     kernel, stride = call.attribute("kernel", 1), call.attribute("stride", 1)
     shift = max(((2 ** call.attribute("ibits", 1) - 1) * kernel**2).bit_length() - call.attribute("obits", 1), 0)
     x = total(call, Geometry((kernel, kernel), (stride, stride)))
-    x = whole(replace(call, inputs=(x,)), Fraction(1))
+    x = integers_of(replace(call, inputs=(x,)), Fraction(1))
     return x if not shift else dropped(call, x, Fraction(2**shift), Rounding.FLOOR, reach(call, x, Fraction(2**shift)), Fraction(1))

@@ -1,0 +1,48 @@
+"""The estimates of windows, pools and upsamplers of real networks' sizes, against yosys."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hwqnn import synth
+from hwqnn.dataflow import Beat, Block, Design, Node
+from hwqnn.dataflow.design import Source
+from hwqnn.dataflow.pool import PoolBlock
+from hwqnn.dataflow.upsample import UpsampleBlock
+from hwqnn.dataflow.window import Window
+from hwqnn.emit import emit
+from hwqnn.ir import Bipolar, Geometry, Type, UInt
+
+
+def window(geometry: Geometry, size: int, channels: int, elements: int, of: Type, tile: int | None = None, bram: bool = False) -> Window:
+    beat = Beat(elements, of)
+    return Window(beat_in=beat, beat_out=beat, geometry=geometry, height=size, width=size, channels=channels, tile=tile or channels, pad=0, bram=bram)
+
+
+def pool(channels: int, elements: int, pixels: int) -> PoolBlock:
+    beat = Beat(elements, Bipolar())
+    return PoolBlock(beat_in=beat, beat_out=beat, taps=4, channels=channels, pixels=pixels, minimum=np.zeros(1, bool))
+
+
+BLOCKS: dict[str, Block] = {
+    "image": window(Geometry((3, 3)), 32, 3, 3, UInt(8)),
+    "bits": window(Geometry((3, 3)), 30, 64, 32, Bipolar()),
+    "bits in block RAM": window(Geometry((3, 3)), 30, 64, 32, Bipolar(), bram=True),
+    "digits": window(Geometry((5, 5)), 28, 1, 1, UInt(8)),
+    "residual": window(Geometry((3, 3), (1, 1), (1, 1, 1, 1)), 32, 16, 4, UInt(4)),
+    "before a pool": window(Geometry((2, 2), (2, 2)), 28, 64, 16, Bipolar(), tile=16),
+    "pool": pool(64, 16, 14 * 14),
+    "upsample": UpsampleBlock(beat_in=Beat(8, UInt(4)), beat_out=Beat(8, UInt(4)), factor=(2, 2), height=8, width=8, channels=32),
+}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_within_15_percent(name: str, tmp_path: Path) -> None:
+    block = BLOCKS[name]
+    emitted = emit(Design("one", (Node("block", "block", block, "x", (Source(None),)),), 100.0), tmp_path)
+    node = emitted.nodes[0]
+    cells = synth.synthesize([synth.Unit(name, node.module, node.sources, emitted.directory, node.memories)], jobs=1, timeout_s=100)[name]
+    assert block.estimate.lut == pytest.approx(cells.lut, rel=0.15)
+    assert block.estimate.ff == pytest.approx(cells.ff, rel=0.15)
+    assert block.estimate.bram36 == cells.bram36

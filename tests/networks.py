@@ -306,7 +306,7 @@ SAME_SIZE_ON_MAPS: tuple[Layer, ...] = (Growth.same_conv, Growth.same_conv, Grow
 SAME_SIZE_FLAT: tuple[Layer, ...] = (Growth.matmul, Growth.activation, Growth.scores, *JOINS)
 
 
-def random_pins(hardware: Graph, seed: int, lanes: int = 256) -> Pins:
+def random_pins(hardware: Graph, seed: int, lanes: int = 64) -> Pins:
     """Foldings for some or all stages, with at most `lanes` products at a time; none for seed 0."""
     if seed == 0:
         return NO_PINS

@@ -12,7 +12,7 @@ from campaign import KINDS, Campaign
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 SIZE = {"brevitas": 60, "imported": 60, "canonical": 120, "matrices": 60}
-SIMULATED = {"brevitas": 8, "imported": 5, "canonical": 5, "matrices": 3}
+SIMULATED = {"brevitas": 6, "imported": 4, "canonical": 4, "matrices": 2}
 
 
 def assert_no_failures(campaign: Campaign) -> None:

@@ -40,7 +40,8 @@ class MatrixParts:
         counted: bits that go into popcounts. planes: one-bit products of few-bit operands that are counted by threes, all bit planes together.
         loose: those of the elements that no three are left for. added: bits added to sum up the products of multipliers.
         accumulated: accumulator bits of all PEs. buffered: input bits that can be replayed. stored: LUTs of that buffer's RAM.
-        searched: bits compared in threshold searches. constants: those compared with thresholds that never change. counters: bits of address counters. units: always 1.
+        searched: bits compared in threshold searches. constants: those compared with thresholds that never change.
+        counters: bits of address counters. units: always 1.
     """
 
     weights: float

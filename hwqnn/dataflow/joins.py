@@ -59,7 +59,7 @@ class _Join(Block):
 
     @property
     def estimate(self) -> Resources:
-        return Resources(lut=self.beat_out.bits + 6 + 2 * self.cycles.bit_length(), ff=self.beat_out.bits + 1 + self.cycles.bit_length())
+        return Resources(lut=0.6 * self.beat_out.bits + self.cycles.bit_length() + 4, ff=self.beat_out.bits + 1 + self.cycles.bit_length())
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -131,8 +131,7 @@ class Network:
                     table = np.stack([schedule.need, schedule.free], axis=1).astype(np.int32)
                 case Forking():
                     kind = _FORK
-            in1 = inputs[1] if len(inputs) > 1 else -1
-            rows.append([kind, depth, inputs[0], in1, stream, n.block.outputs, start, len(table), takes, capacity])
+            rows.append([kind, depth, inputs[0], inputs[-1], stream, n.block.outputs, start, len(table), takes, capacity])
             tables.append(table)
             first[n.name] = stream
             start += len(table)
@@ -177,8 +176,8 @@ class Network:
         """Who waits, in words."""
         stopped = []
         for n, row in zip(self.design.nodes, self.node, strict=True):
-            waits = [i for i, stream in enumerate(row[_IN0 : _IN1 + 1]) if stream >= 0 and not run.valid[stream]]
-            holds = [i for i, stream in enumerate(row[_IN0 : _IN1 + 1]) if stream >= 0 and run.valid[stream] and not run.ready[stream]]
+            waits = [i for i, stream in enumerate(row[_IN0 : _IN1 + 1]) if not run.valid[stream]]
+            holds = [i for i, stream in enumerate(row[_IN0 : _IN1 + 1]) if run.valid[stream] and not run.ready[stream]]
             if waits and holds:
                 stopped.append(f"'{n.name}' waits at input {waits[0]} and holds back input {holds[0]}")
         return "; ".join(stopped) or "no block can move"
@@ -200,6 +199,8 @@ def _run(node, table, beats_in, beats_out, frames, settle, pace, offered, state,
     last = len(valid) - 1
     can = np.zeros(n, dtype=np.bool_)  # all that the step needs is there
     asleep = np.zeros(n, dtype=np.int64)  # steps that a machine will make whatever happens around it, its pipeline empty
+    still = np.zeros(n, dtype=np.bool_)  # nothing changed in the last cycle: nothing will until one of these does
+    seen0, seen1, seen = np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_)
     snapshots = np.zeros((MOST_FRAMES if settle else 1, 3 * n + 1), dtype=np.int64)
     taken = given = done = cycle = kept = 0
     first = -1
@@ -220,6 +221,10 @@ def _run(node, table, beats_in, beats_out, frames, settle, pace, offered, state,
             if asleep[b]:
                 valid[out] = False
                 continue
+            if still[b]:
+                if valid[node[b, _IN0]] == seen0[b] and valid[node[b, _IN1]] == seen1[b]:
+                    continue
+                still[b] = False
             if kind == _FORK:
                 for k in range(node[b, _OUTPUTS]):
                     valid[out + k] = valid[node[b, _IN0]] and not state[b, 2] >> k & 1
@@ -238,12 +243,14 @@ def _run(node, table, beats_in, beats_out, frames, settle, pace, offered, state,
             kind, depth, out, in0, in1 = node[b, _KIND], node[b, _DEPTH], node[b, _OUT], node[b, _IN0], node[b, _IN1]
             if asleep[b]:
                 asleep[b] -= 1
-                ready[in0] = False
-                if in1 >= 0:
-                    ready[in1] = False
+                ready[in0] = ready[in1] = False
                 state[b, 0] = 0 if state[b, 0] + 1 == node[b, _LENGTH] else state[b, 0] + 1
                 moved = True
                 continue
+            if still[b] and ready[out] == seen[b]:
+                continue
+            before = moved
+            moved = False
             if kind == _FORK:
                 served = state[b, 2]
                 for k in range(node[b, _OUTPUTS]):
@@ -255,6 +262,7 @@ def _run(node, table, beats_in, beats_out, frames, settle, pace, offered, state,
                     ready[in0] &= (state[b, 2] >> k & 1) != 0 or ready[out + k]
                 if valid[in0]:
                     state[b, 2] = 0 if ready[in0] else served
+                moved |= before
                 continue
             entry = table[node[b, _START] + state[b, 0], 0]
             gives = kind == _BUFFER or entry & _GIVE != 0
@@ -276,7 +284,7 @@ def _run(node, table, beats_in, beats_out, frames, settle, pace, offered, state,
                     moved = True
             else:
                 ready[in0] = advance and entry & _TAKE0 != 0 and (entry & _NEED1 == 0 or valid[in1])
-                if in1 >= 0:
+                if in1 != in0:
                     ready[in1] = advance and entry & _TAKE1 != 0 and (entry & _NEED0 == 0 or valid[in0])
             if fires:
                 moved = True
@@ -288,6 +296,10 @@ def _run(node, table, beats_in, beats_out, frames, settle, pace, offered, state,
                 held[b] = state[b, 2] - table[node[b, _START] + state[b, 0], 1]
             elif depth > 0 and state[b, 1] == 0:
                 asleep[b] = table[node[b, _START] + state[b, 0], 1]
+            still[b] = not moved
+            if not moved:
+                seen0[b], seen1[b], seen[b] = valid[in0], valid[in1], ready[out]
+            moved |= before
         if valid[0] and ready[0]:
             taken += 1
             if first < 0:

@@ -130,9 +130,9 @@ def affine_op(builder: GraphBuilder, x: Symbol, mul: np.ndarray, add: np.ndarray
         return x
     if isinstance(join := builder.op(x.producer), Concat):
         cut = builder.edges[join.inputs[0]].channels
-        slices = ((mul[:cut], add[:cut]), (mul[cut:], add[cut:]))
-        parts = [affine_op(builder, builder.symbol(name, x.last), *values, place, what, bits) for name, values in zip(join.inputs, slices, strict=True)]
-        return builder.add(Concat(name=builder.fresh(f"{join.name}@aligned"), inputs=(parts[0].producer, parts[1].producer)), x.index, x.last)
+        a, b = (builder.symbol(name, x.last) for name in join.inputs)
+        a, b = affine_op(builder, a, mul[:cut], add[:cut], place, what, bits), affine_op(builder, b, mul[cut:], add[cut:], place, what, bits)
+        return builder.add(Concat(name=builder.fresh(f"{join.name}@aligned"), inputs=(a.producer, b.producer)), x.index, x.last)
     reach = max(abs(int(m) * v + int(a)) for m, a in zip(mul, add, strict=True) for v in (x.edge.type.min, x.edge.type.max))
     if reach.bit_length() >= bits:
         raise place.fail(

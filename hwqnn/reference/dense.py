@@ -15,7 +15,7 @@ from hwqnn.reference.step import Step, check_int64, step_of, storage
 from hwqnn.reference.tiles import tiled
 from hwqnn.reference.windows import Block, Windows, joined
 
-_LANES = 32
+_LANES = 16
 
 
 @step_of(MatMul)

@@ -156,8 +156,14 @@ def test_multipliers(x_type: Type, w_type: Type) -> None:
 )  # fmt: skip
 def test_what_a_dsp48_can_multiply(x_type: Type, w_type: Type, dsp: bool) -> None:
     """25 by 18 bits, both signed; and products of less than 9 bits, or with a single bit, are not worth one."""
-    op = MatMul(name="m", inputs=("x",), weight=np.ones((1, 1), np.int64), weight_type=w_type)
-    assert (Product.DSP in products(Matrix.of(op, Edge(x_type, (1,))), x_type)) == dsp
+    op = MatMul(name="m", inputs=("x",), weight=np.full((1, 16), w_type.max), weight_type=w_type)
+    assert (Product.DSP in products(Matrix.of(op, Edge(x_type, (16,))), x_type)) == dsp
+
+
+def test_a_small_sum_needs_no_dsp48() -> None:
+    """Above its highest bit a product's bits change nothing, and what is left of it is less than 9 bits."""
+    op = MatMul(name="m", inputs=("x",), weight=np.ones((1, 8), np.int64), weight_type=Int(4))
+    assert products(Matrix.of(op, Edge(UInt(4), (8,))), UInt(4)) == (Product.PLANES,)
 
 
 def test_positions() -> None:

@@ -95,6 +95,17 @@ class Inception(nn.Module):
         return self.out(torch.cat([tensor.value if hasattr(tensor, "value") else tensor for tensor in (self.a(x), self.b(x), self.pool(x))], dim=1))
 
 
+class Quantized(nn.Module):
+    """Its output is a QuantTensor, which an exporter writes as several outputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(relu(3), conv(2, 3, 2, weights=bits(2)), identity(4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.net(x)
+
+
 class Shuffle(nn.Module):
     """Grouped convolutions with the channels shuffled between them, and a mean over the map."""
 
@@ -140,6 +151,7 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
                                        nn.BatchNorm2d(4), relu(4), conv(4, 6, 1), relu(4), nn.AdaptiveAvgPool2d(1), *head(6)),
     "residual": Residual,
     "concatenation": Inception,
+    "quantized output": Quantized,
     "shuffled groups": Shuffle,
     "signal": Signal,
     "average": lambda: nn.Sequential(relu(4), conv(2, 4), nn.AvgPool2d(2), nn.BatchNorm2d(4), identity(5), conv(4, 4, (2, 1), bias=True),

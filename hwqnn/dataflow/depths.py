@@ -15,9 +15,17 @@ from hwqnn.errors import CheckError
 MIN_DEPTH = 2
 _SRL = 32
 """Beats that a LUT holds of one bit: up to so many, depth costs next to nothing."""
+_DEAR = 48
+"""LUTs beyond the first of each bit from which on a FIFO is worth simulations to make it shallower: seconds in a large network."""
 _UNBOUNDED = 1 << 30
 _START = 4
 """Frames that show about which rate a design can keep."""
+
+
+def unbounded_interval(design: Design) -> int:
+    """Cycles between the first frames when no FIFO is ever full: less than what `size_fifos` can keep only where buffers fill slowly."""
+    fifos = (i for i, n in enumerate(design.nodes) if isinstance(n.block, Fifo))
+    return timing(Network.of(design).with_room(dict.fromkeys(fifos, _UNBOUNDED)), _START).interval
 
 
 def size_fifos(design: Design) -> Design:
@@ -30,19 +38,21 @@ def size_fifos(design: Design) -> Design:
     fifos = [i for i, n in enumerate(design.nodes) if isinstance(n.block, Fifo)]
     network = Network.of(design)
     endless = network.with_room(dict.fromkeys(fifos, _UNBOUNDED))
-    first = timing(endless, _START)
-    pace, wish = max(first.interval, *(n.block.cycles for n in design.nodes)), 0
+    pace, wish = max(timing(endless, _START).interval, *(n.block.cycles for n in design.nodes)), 0
     while pace != wish:
         wish = pace
         pace, held = paced(endless, wish)
     depths = {i: _round(int(held[i])) for i in fifos}
-    goal = max(pace, _interval(network, depths))
+
+    def dear(i: int) -> bool:
+        return (depths[i] // _SRL - 1) * (design.nodes[i].block.beat_in.bits + 1) > _DEAR
+
     joining = _before_joins(design)
-    depths |= _shallow(network, depths, [i for i in fifos if depths[i] > _SRL and i not in joining], goal)
-    if deep := [i for i in fifos if depths[i] > _SRL and i in joining]:
-        _, held = paced(network.with_room(depths | dict.fromkeys(deep, _UNBOUNDED)), goal)
+    depths |= _shallow(network, depths, [i for i in fifos if dear(i) and i not in joining], pace)
+    if deep := [i for i in fifos if dear(i) and i in joining]:
+        _, held = paced(network.with_room(depths | dict.fromkeys(deep, _UNBOUNDED)), pace)
         measured = depths | {i: _round(int(held[i])) for i in deep}
-        depths = measured if _interval(network, measured) <= goal else depths
+        depths = measured if _interval(network, measured) <= pace else depths
     while full := [i for i in deadlock(network.with_room(depths)) if i in depths]:
         least = min(full, key=lambda i: depths[i] * design.nodes[i].block.beat_in.bits)
         depths[least] = _round(depths[least] + 1)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 from hwqnn.boards import Board
 from hwqnn.dataflow.choices import Choices, prices
-from hwqnn.dataflow.depths import size_fifos
+from hwqnn.dataflow.depths import size_fifos, unbounded_interval
 from hwqnn.dataflow.design import Design
 from hwqnn.dataflow.pins import NO_PINS, Pins, pins_of, read_pins
 from hwqnn.dataflow.timing import simulate
@@ -65,6 +65,11 @@ class _Search:
                 return f"it needs about {wanted:,.0f} {field.name.upper()} (estimate) of {limit:,.0f}, {wanted - limit:,.0f} too many"
         return ""
 
+    def filled(self, design: Design) -> float:
+        """The share that is used of the scarcest resource that the design may use."""
+        need, have = design.estimate, self.board.resources
+        return max(getattr(need, f.name) / (getattr(have, f.name) * self.share) for f in fields(need) if getattr(have, f.name))
+
     def reaching(self, cycles: int) -> Design | None:
         """The cheapest design with at most `cycles` cycles between frames, its FIFOs sized; one that does not fit only where none does."""
         target = cycles
@@ -72,10 +77,12 @@ class _Search:
             design = self.fitting(target) or self.choices.cheapest(target, prices(self.board))
             if design is None:
                 return None
-            sized = size_fifos(design)
-            late = simulate(sized).interval - cycles
+            late = unbounded_interval(design) - cycles
             if late <= 0:
-                return sized
+                sized = size_fifos(design)
+                late = simulate(sized).interval - cycles
+                if late <= 0:
+                    return sized
             target -= late  # blocks that wait for each other lose cycles: ask the blocks for more
         return None
 
@@ -94,7 +101,7 @@ class _Search:
             sized = size_fifos(best)
             if not self.overflow(sized):
                 return sized
-            high += max(1, high // 20)  # the depth of FIFOs counts too
+            high = int(high * max(1.05, self.filled(sized))) + 1  # the depth of FIFOs counts too
             best = self.fitting(high) if high < 4 * self.choices.slowest else None
         return None
 

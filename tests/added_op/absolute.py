@@ -5,7 +5,9 @@ The worked example of docs/adding-an-op.md; importing this file registers every 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,7 +18,7 @@ from hwqnn.dataflow.design import Beat, Block, Resources, Schedule
 from hwqnn.dataflow.stage import Folding, Stage, divisors, maker
 from hwqnn.frontend.registry import REGISTRY, Call
 from hwqnn.frontend.symbolic import Symbol, as_line
-from hwqnn.ir import Bipolar, Edge, Graph, Op, smallest
+from hwqnn.ir import Bipolar, Edge, Graph, Op, exact, smallest
 from hwqnn.reference.step import Step, step_of, storage
 
 # 1. The op: its type rule and its verifier.
@@ -52,11 +54,12 @@ class AbsoluteBlock(Block):
 
     module: ClassVar[str] = "absolute"
     library: ClassVar[Path] = Path(__file__).parent
-    channels: int
+    elements: int
+    """A frame: of a map, all pixels' channels."""
 
     @property
     def fold(self) -> int:
-        return self.channels // self.beat_in.elements
+        return self.elements // self.beat_in.elements
 
     @property
     def schedule(self) -> Schedule:
@@ -78,15 +81,14 @@ class AbsoluteBlock(Block):
 
 
 @maker(Absolute)
-def absolute_stage(graph: Graph, ops: list[Op]) -> tuple[Stage, int]:
-    op = ops[0]
+def absolute_stage(graph: Graph, op: Op, sources: tuple[Stage | None, ...]) -> Iterator[Stage]:
     x, y = graph.edges[op.inputs[0]], graph.edges[op.name]
 
     def block(f: Folding) -> Block:
         return AbsoluteBlock(beat_in=Beat(f.simd, x.type), beat_out=Beat(f.pe, y.type), channels=x.channels)
 
     foldings = tuple(Folding(d, d) for d in divisors(x.channels))
-    return Stage(layer=op.name, kind="absolute", edge=op.name, frame=x.channels, foldings=foldings, block=block), 1
+    yield Stage(layer=op.name, kind="absolute", edge=op.name, inputs=sources, frame=(x.channels,), foldings=foldings, block=block)
 
 
 # 4. The frontend: a layer of the user's own, and the torch functions that do the same.
@@ -107,4 +109,4 @@ def absolute(call: Call) -> Symbol:
     if (offset != 0).any():
         raise call.fail(f"its input is shifted after {call.x.last}; put a quantizer before it")
     op = Absolute(name=call.builder.fresh(call.place.op_name), inputs=(call.x.producer,))
-    return replace(call.x, producer=call.builder.add(op, call.x.size), chain=()).scaled(abs(scale))
+    return call.builder.add(op, call.x.index, call.what).affine(abs(scale), exact([0]))

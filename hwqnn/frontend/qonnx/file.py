@@ -24,7 +24,7 @@ class OnnxFile:
         input_type: its element type, a TensorProto.DataType.
         shape: of one sample, without the batch axis.
         batch: the samples that the file is made for; None when any number will do.
-        output: the name of the one tensor that it gives.
+        output: the name of the one tensor that it gives; constants beside it, as the scale of a quantized output, do not count.
         initializers: constant tensors by name.
     """
 
@@ -54,7 +54,9 @@ class OnnxFile:
         if not graph.node:
             raise InputError(f"{path} holds no node: the export produced an empty graph. Export again (dynamo=False, perhaps)")
         inputs = [i for i in graph.input if i.name not in initializers]
-        for what, found in (("inputs", inputs), ("outputs", list(graph.output))):
+        followed = reached(graph, {i.name for i in inputs})
+        outputs = [o for o in graph.output if o.name in followed] or list(graph.output)
+        for what, found in (("inputs", inputs), ("outputs", outputs)):
             if len(found) != 1:
                 raise InputError(f"{path} has {len(found)} {what} ({', '.join(str(v.name) for v in found)}); exactly one is supported")
         tensor = inputs[0].type.tensor_type
@@ -66,7 +68,16 @@ class OnnxFile:
         for name, values in initializers.items():
             if values.dtype.kind == "f" and (bad := int(np.isnan(values).sum())):
                 raise InputError(f"{path}: initializer {name!r} has {bad} of {values.size} values that are NaN")
-        return OnnxFile(path, model, inputs[0].name, tensor.elem_type, shape, dims[0] or None, graph.output[0].name, initializers)
+        return OnnxFile(path, model, inputs[0].name, tensor.elem_type, shape, dims[0] or None, outputs[0].name, initializers)
+
+
+def reached(graph: onnx.GraphProto, start: set[str]) -> set[str]:
+    """The tensors that depend on those of `start`, themselves included."""
+    found = set(start)
+    for node in graph.node:
+        if not found.isdisjoint(node.input):
+            found.update(node.output)
+    return found
 
 
 def first_line(error: Exception) -> str:

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from exact_model import Real, apply_piece, quantize, run_threshold
 
-from hwqnn.ir import Bipolar, Graph, MatMul, Requantize, Threshold
+from hwqnn.ir import Bipolar, Conv, Graph, MatMul, MaxPool, Requantize, Threshold, Upsample
 from hwqnn.passes import lower_requantize
 
 
@@ -34,12 +34,15 @@ class Layer:
 
 def reachable(graph: Graph, name: str, channel: int) -> range:
     """The integers that the op can give in one channel; from inputs of -1 and +1 sums are all even or all odd."""
-    op = graph.op(name)
-    if not isinstance(op, MatMul):
-        return range(graph.edges[name].type.min, graph.edges[name].type.max + 1)
+    op, edge = graph.op(name), graph.edges[name]
+    if isinstance(op, MaxPool | Upsample):
+        return reachable(graph, op.inputs[0], channel)
+    if not isinstance(op, MatMul | Conv):
+        return range(edge.type.min, edge.type.max + 1)
     x = graph.edges[op.inputs[0]].type
     lo, hi = op.channel_range(x)
-    return range(int(lo[channel]), int(hi[channel]) + 1, 2 if isinstance(x, Bipolar) else 1)
+    padded = isinstance(op, Conv) and any(op.geometry.padding)
+    return range(int(lo[channel]), int(hi[channel]) + 1, 2 if isinstance(x, Bipolar) and isinstance(op.weight_type, Bipolar) and not padded else 1)
 
 
 def compare(imported: Graph) -> list[Layer]:

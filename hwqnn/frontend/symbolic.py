@@ -192,9 +192,15 @@ class GraphBuilder:
         place = Place("", "model")
         if output.whole:
             return self.flat(output, place) if output.index.ndim == 1 else output
-        if len(output.edge.shape) == 3 and np.array_equal(output.index.reshape(-1), channels_first(output.edge.shape).reshape(-1)):
+        if (
+            len(output.edge.shape) == 3
+            and output.index.ndim > 1
+            and np.array_equal(output.index.reshape(-1), channels_first(output.edge.shape).reshape(-1))
+        ):
             return output
-        raise place.fail(f"its output, after {output.last}, is reordered or only part of a tensor; return a whole tensor as its layer gives it")
+        raise place.fail(
+            f"its output, after {output.last}, is reordered, flattened from a map or only part of a tensor; return a whole tensor as its layer gives it"
+        )
 
     def graph(self, name: str, output: Symbol) -> Graph:
         """The graph that `output` needs; everything else that was recorded is left out.

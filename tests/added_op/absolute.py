@@ -83,12 +83,13 @@ class AbsoluteBlock(Block):
 @maker(Absolute)
 def absolute_stage(graph: Graph, op: Op, sources: tuple[Stage | None, ...]) -> Iterator[Stage]:
     x, y = graph.edges[op.inputs[0]], graph.edges[op.name]
+    elements = math.prod(x.shape)
 
     def block(f: Folding) -> Block:
-        return AbsoluteBlock(beat_in=Beat(f.simd, x.type), beat_out=Beat(f.pe, y.type), channels=x.channels)
+        return AbsoluteBlock(beat_in=Beat(f.simd, x.type), beat_out=Beat(f.pe, y.type), elements=elements)
 
     foldings = tuple(Folding(d, d) for d in divisors(x.channels))
-    yield Stage(layer=op.name, kind="absolute", edge=op.name, inputs=sources, frame=(x.channels,), foldings=foldings, block=block)
+    yield Stage(layer=op.name, kind="absolute", edge=op.name, inputs=sources, frame=(elements,), foldings=foldings, block=block)
 
 
 # 4. The frontend: a layer of the user's own, and the torch functions that do the same.

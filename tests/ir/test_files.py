@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from networks import Network, networks
+from networks import Network, map_networks, networks
 
 from hwqnn.errors import HwqnnError, InputError, UnsupportedError
 from hwqnn.ir import (
@@ -121,12 +121,12 @@ def test_every_op_has_its_round_trip() -> None:
     assert {cls for cls in REGISTRY.values() if cls.__module__.startswith("hwqnn.")} - seen == {Threshold}  # which the random networks below have
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
-@given(networks(st.integers(1, 12)))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(networks(st.integers(1, 12)) | map_networks() | map_networks(canonical=True))
 def test_round_trip_of_random_networks(tmp_path_factory: pytest.TempPathFactory, network: Network) -> None:
     round_trip(network.imported, tmp_path_factory.mktemp("graph"))
     try:
-        canonical = lower(network.imported, network.head)
+        canonical = lower(network.imported, network.head, network.top)
     except UnsupportedError:
         return
     round_trip(canonical, tmp_path_factory.mktemp("graph"))

@@ -26,8 +26,9 @@ ACCURACY = {
     "lenet-5": 0.985,
     "mnist-cnn-w1a1": 0.975,
     "fashion-cnn-w2a2": 0.90,
+    "fcn-w2a2": 0.94,
 }
-"""At least so much of the full test set."""
+"""At least so much of the full test set: of its images, of fcn-w2a2 of its pixels (88 % of which are ground)."""
 BATCH = 8
 WEIGHTS = {
     "cnv-w1a1": 1_542_848,  # FINN (Umuroglu et al. 2017)

@@ -42,7 +42,7 @@ def reachable(graph: Graph, name: str, channel: int) -> range:
     x = graph.edges[op.inputs[0]].type
     lo, hi = op.channel_range(x)
     padded = isinstance(op, Conv) and any(op.geometry.padding)
-    return range(int(lo[channel]), int(hi[channel]) + 1, 2 if isinstance(x, Bipolar) and isinstance(op.weight_type, Bipolar) and not padded else 1)
+    return range(int(lo[channel]), int(hi[channel]) + 1, 2 if isinstance(x, Bipolar) and not padded else 1)
 
 
 def compare(imported: Graph) -> list[Layer]:

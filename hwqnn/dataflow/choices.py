@@ -206,8 +206,11 @@ class Choices:
 
     @property
     def slowest(self) -> int:
-        """Cycles a frame that no folding exceeds."""
-        return sum(int(t.cycles.max()) for t in self.tables)
+        """Cycles a frame that no folding exceeds: all blocks and converters one after another."""
+        between = sum(
+            max((j.cycles + j.delay for row in ways for joints in row for j in joints), default=0) for t in self.tables for ways in t.joints
+        )
+        return sum(int(t.cycles.max()) for t in self.tables) + between
 
     def cheapest(self, cycles: int, each: np.ndarray) -> Design | None:
         """The design of the least price in which every block makes at most `cycles` steps a frame; None if there is none.

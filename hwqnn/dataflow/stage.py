@@ -102,9 +102,7 @@ def stages(graph: Graph) -> tuple[Stage, ...]:
         if op.name in giver:  # the input, or computed by the stage before
             continue
         if type(op) not in MAKERS:
-            raise UnsupportedError(
-                f"{op.kind} '{op.name}' has no hardware block; ops that have one: {', '.join(sorted(c.__name__ for c in MAKERS))}"
-            )
+            raise UnsupportedError(f"{op.kind} '{op.name}' has no hardware block; ops that have one: {', '.join(sorted(c.__name__ for c in MAKERS))}")
         sources = tuple(giver[name] for name in op.inputs)
         made = list(MAKERS[type(op)](graph, op, sources))
         found += made

@@ -36,7 +36,7 @@ def test_none_that_costs_is_deeper_than_it_must_be(name: str, fps: float) -> Non
     """Halved, any FIFO of more than 64 beats costs the rate, or stops the design."""
     design = fold.solve(GRAPHS[name](), boards.load("zynq7020"), clock_mhz=100.0, fps=fps)
     for i, depth in fifos(design).items():
-        assert depth == 2 or depth <= 32 and depth.bit_count() == 1 or depth % 32 == 0
+        assert depth == 2 or (depth <= 32 and depth.bit_count() == 1) or depth % 32 == 0
         if (depth // 32 - 1) * design.nodes[i].block.beat_in.bits > 100:
             try:
                 assert simulate(with_depths(design, {i: depth // 2})).interval > simulate(design).interval

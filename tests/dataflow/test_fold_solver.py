@@ -199,6 +199,25 @@ def test_pins_are_kept() -> None:
     assert (layers["label"]["pe"], layers["label"]["simd"]) == (1, 3)
 
 
+def test_pins_that_only_converters_can_join() -> None:
+    """Seven elements to three: one at a time between them, which is slower than either block."""
+    pins = fold.Pins({"fc1": Folding(7, 7), "fc2": Folding(3, 7)}, 7)
+    design = fold.solve(mlp(7, 21, 7), BOARD, clock_mhz=CLOCK, fps=None, pins=pins)
+    assert simulate(design).interval >= 21
+
+
+def test_windows_are_pinned_too(tmp_path: Path) -> None:
+    graph, path = windows(), tmp_path / "fold.json"
+    path.write_text('{"layers": {"conv1": {"pe": 1, "simd": 4, "window": {"elements": 1, "bram": true}}, "maxpool3": {"pe": 2, "simd": 2}}}')
+    design = fold.solve(graph, BOARD, clock_mhz=CLOCK, fps=None, pins=fold.read_pins(path, graph))
+    layers = fold.pins_of(design)["layers"]
+    assert layers["conv1"] == {"pe": 1, "simd": 4, "bram": False, "product": "planes", "window": {"elements": 1, "bram": True}}
+    assert layers["maxpool3"] == {"pe": 2, "simd": 2, "window": {"elements": 2, "bram": False}}
+    path.write_text(json.dumps(fold.pins_of(design)))
+    again = fold.solve(graph, BOARD, clock_mhz=CLOCK, fps=None, pins=fold.read_pins(path, graph))
+    assert [n.block.parameters for n in again.nodes] == [n.block.parameters for n in design.nodes]
+
+
 def test_fold_file_round_trip(tmp_path: Path) -> None:
     """What `pins_of` says of a design, written to a file and read back, gives the same design."""
     graph, path = mlp(24, 12, 6, pixels=True), tmp_path / "fold.json"
@@ -215,7 +234,16 @@ def test_fold_file_round_trip(tmp_path: Path) -> None:
         ("{", "not readable"),
         ("[]", "the file must be a table"),
         ('{"layers": {}, "inputs": {}}', "the file has an unknown key 'inputs'; known here are input, layers"),
-        ('{"layers": {"fc1": {"pe": 1, "simd": 1, "ram": true}}}', "layer 'fc1' has an unknown key 'ram'; known here are pe, simd, bram"),
+        (
+            '{"layers": {"fc1": {"pe": 1, "simd": 1, "ram": true}}}',
+            "layer 'fc1' has an unknown key 'ram'; known here are pe, simd, bram, product, window",
+        ),
+        ('{"layers": {"fc1": {"pe": 1, "simd": 1, "product": "lut"}}}', "'lut' is not a valid Product"),
+        (
+            '{"layers": {"fc1": {"pe": 1, "simd": 1, "window": {"pe": 1}}}}',
+            "'window' of layer 'fc1' has an unknown key 'pe'; known here are elements, bram",
+        ),
+        ('{"layers": {"fc1": {"pe": 1, "simd": 1, "window": {"elements": 1}}}}', "no window in layer 'fc1'"),
         ('{"input": {"pe": 0}}', "'input' has an unknown key 'pe'; known here are elements"),
         ('{"layers": {"fc9": {"pe": 1, "simd": 1}}}', "no layer 'fc9'; this network has quant, fc1, fc2, label"),
         ('{"layers": {"fc1": {"pe": 5, "simd": 1}}}', r"'fc1' cannot take pe=5, simd=1: pe is one of \[1, 2, 3, 4, 6, 12\]"),

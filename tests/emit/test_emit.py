@@ -61,7 +61,7 @@ def test_weight_files_hold_the_weights(written: tuple[Accelerator, Emitted]) -> 
         block = node.node.block
         if not isinstance(block, Mvu):
             continue
-        weight, bits = acc.graph.op(node.node.layer).weight, block.matmul.weight_type.bits
+        weight, bits = acc.graph.op(node.node.layer).weight, block.matrix.weight_type.bits
         outputs, inputs = weight.shape
         rom = memory(node, "weight")
         assert len(rom) == outputs * inputs // (block.pe * block.simd)
@@ -69,7 +69,7 @@ def test_weight_files_hold_the_weights(written: tuple[Accelerator, Emitted]) -> 
             for i in range(inputs):
                 word = rom[(o // block.pe) * (inputs // block.simd) + i // block.simd]
                 value = field(word, (o % block.pe) * block.simd + i % block.simd, bits, signed=bits > 1)
-                assert (2 * value - 1 if isinstance(block.matmul.weight_type, Bipolar) else value) == weight[o, i]
+                assert (2 * value - 1 if isinstance(block.matrix.weight_type, Bipolar) else value) == weight[o, i]
                 checked += 1
     assert checked == sum(op.weight.size for op in acc.graph.ops if hasattr(op, "weight"))
 
@@ -81,9 +81,9 @@ def test_accumulators_start_so_that_the_sign_is_the_bit(written: tuple[Accelerat
         block = node.node.block
         if not isinstance(block, Mvu) or block.threshold is None or block.levels != 1:
             continue
-        bits, inputs = block.parameters["ACC_BITS"], block.matmul.weight.shape[1]
+        bits, inputs = block.parameters["ACC_BITS"], block.matrix.op.weight.shape[1]
         rom = memory(node, "init")
-        for o, threshold in enumerate(np.broadcast_to(block.threshold.thresholds[:, 0], len(block.matmul.weight))):
+        for o, threshold in enumerate(np.broadcast_to(block.threshold.thresholds[:, 0], len(block.matrix.op.weight))):
             start = field(rom[o // block.pe], o % block.pe, bits, signed=True)
             for agreements in range(inputs + 1):
                 assert -(1 << (bits - 1)) <= start + agreements < 1 << (bits - 1)
@@ -99,8 +99,8 @@ def test_threshold_files_hold_the_thresholds(written: tuple[Accelerator, Emitted
             op, lanes, lo, hi = block.op, block.lanes, block.beat_in.type.min, block.beat_in.type.max
             inputs, xnor = 0, False
         elif isinstance(block, Mvu) and block.levels > 1:
-            op, lanes, xnor = block.threshold, block.pe, isinstance(block.beat_in.type, Bipolar) and isinstance(block.matmul.weight_type, Bipolar)
-            inputs = block.matmul.weight.shape[1]
+            op, lanes, xnor = block.threshold, block.pe, isinstance(block.beat_in.type, Bipolar) and isinstance(block.matrix.weight_type, Bipolar)
+            inputs = block.matrix.op.weight.shape[1]
             lo, hi = (0, inputs) if xnor else (block.accumulator.lo, block.accumulator.hi)
         else:
             continue

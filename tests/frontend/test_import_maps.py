@@ -27,6 +27,7 @@ from torch import nn
 from torch.nn import functional
 
 from hwqnn import ir
+from hwqnn.errors import UnsupportedError
 from hwqnn.frontend import import_brevitas
 
 BINARY = {"weight_quant": SignedBinaryWeightPerTensorConst}

@@ -108,6 +108,12 @@ LEGAL = {
         },
         {"HEIGHT": 3, "WIDTH": 3, "TOP": 1, "LEFT": 1, "BOTTOM": 1, "RIGHT": 1, "CAPACITY": 16, "COUNT_BITS": 6, "CHANNELS": 2, "TILE": 2},
     ),
+    "window_parallel": (
+        {},
+        {"BITS": 24, "HEIGHT": 6, "WIDTH": 7, "KERNEL_H": 3, "KERNEL_W": 3, "TOP": 1, "LEFT": 1, "BOTTOM": 1, "RIGHT": 1},
+        {"BITS": 3, "HEIGHT": 9, "WIDTH": 40, "KERNEL_H": 3, "KERNEL_W": 2, "STRIDE_H": 3, "STRIDE_W": 2, "DILATION_W": 3, "TOP": 1, "RIGHT": 2},
+        {"WIDTH": 9, "KERNEL_W": 4, "LEFT": 3},
+    ),
     "pool": (
         {},
         {"PE": 3, "FOLD": 5, "TAPS": 9, "PIXELS": 7, "BITS": 4, "SIGNED": 1, "MIN_ROWS": 5},
@@ -138,6 +144,10 @@ ILLEGAL = (
     ("window", {"CHANNELS": 6, "TILE": 4}),
     ("window", {"WIDTH": 4, "KERNEL_W": 3, "DILATION_W": 2}),
     ("window", {"DILATION_W": 0}),
+    ("window_parallel", {"WIDTH": 4, "KERNEL_W": 3, "DILATION_W": 2}),
+    ("window_parallel", {"TOP": 1}),
+    ("window_parallel", {"WIDTH": 2, "HEIGHT": 2, "KERNEL_H": 2, "KERNEL_W": 2, "LEFT": 1, "RIGHT": 1}),
+    ("window_parallel", {"STRIDE_H": 0}),
     ("pool", {"FOLD": 4, "MIN_ROWS": 2}),
     ("upsample", {"CHANNELS": 3, "E": 2}),
     ("argmax", {"K": 2}),

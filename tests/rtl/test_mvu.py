@@ -131,8 +131,13 @@ def make(
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("grid", [BINARY, INTEGER, CONVOLUTION, MULTIPLIERS], ids=["binary", "integer", "convolution", "multipliers"])
+@pytest.mark.parametrize("grid", [BINARY, INTEGER, CONVOLUTION], ids=["binary", "integer", "convolution"])
 def test_mvu(grid, form, tmp_path, monkeypatch):
     cases, roms = zip(*(make(*row) for row in grid), strict=True)
     widths = [(c["SIMD"] * c["X_BITS"], c["PE"] * c["OUT_BITS"]) for c in cases]
     run_bench(tmp_path, monkeypatch, "mvu", list(cases), widths, list(roms), form=form)
+
+
+def test_mvu_of_multipliers(tmp_path, monkeypatch):
+    """These have one form."""
+    test_mvu(MULTIPLIERS, "portable", tmp_path, monkeypatch)

@@ -1,0 +1,200 @@
+// Sliding window that gives all elements under the kernel in one beat: takes a map once, row by row, a pixel a step, and gives each window in the step
+// in which its last tap arrives. Earlier pixels wait in a chain of shift registers that ends at the first tap, so a tap is a fixed number of
+// steps old. Padding takes no steps: a window that reaches over the map's left or right edge finds the neighbouring row's pixels there, and over
+// the upper edge the last frame's; the output registers clear such taps. Only windows that end behind the last pixel cost steps of their own, which
+// take nothing. The steps are counted in rows and columns that begin with the first tap of the first window of a line.
+module window_parallel #(
+  parameter int unsigned BITS = 1,        // of a pixel
+  parameter int unsigned HEIGHT = 1,
+  parameter int unsigned WIDTH = 1,
+  parameter int unsigned KERNEL_H = 1,
+  parameter int unsigned KERNEL_W = 1,
+  parameter int unsigned STRIDE_H = 1,
+  parameter int unsigned STRIDE_W = 1,
+  parameter int unsigned DILATION_H = 1,
+  parameter int unsigned DILATION_W = 1,
+  parameter int unsigned TOP = 0,         // rows and columns of padding, which are zeros
+  parameter int unsigned LEFT = 0,
+  parameter int unsigned BOTTOM = 0,
+  parameter int unsigned RIGHT = 0,
+  localparam int unsigned TAPS = KERNEL_H * KERNEL_W
+) (
+  input  logic                 clk_i,
+  input  logic                 rst_ni,
+  input  logic [BITS-1:0]      s_tdata_i,
+  input  logic                 s_tvalid_i,
+  input  logic                 s_tlast_i,
+  output logic                 s_tready_o,
+  output logic [TAPS*BITS-1:0] m_tdata_o,  // row by row
+  output logic                 m_tvalid_o,
+  output logic                 m_tlast_o,
+  input  logic                 m_tready_i
+);
+  if (BITS < 1 || HEIGHT < 1 || WIDTH < 1 || KERNEL_H < 1 || KERNEL_W < 1) begin : gen_bad_size
+    $fatal(1, "window_parallel: sizes must be at least 1");
+  end
+  if (STRIDE_H < 1 || STRIDE_W < 1 || DILATION_H < 1 || DILATION_W < 1) begin : gen_bad_stride
+    $fatal(1, "window_parallel: stride and dilation must be at least 1");
+  end
+  if (HEIGHT + TOP + BOTTOM < (KERNEL_H - 1) * DILATION_H + 1 || WIDTH + LEFT + RIGHT < (KERNEL_W - 1) * DILATION_W + 1) begin : gen_bad_kernel
+    $fatal(1, "window_parallel: the kernel must fit into the padded map");
+  end
+
+  // How far the kernel reaches, and how often it fits.
+  localparam int REACH_Y = int'((KERNEL_H - 1) * DILATION_H);
+  localparam int REACH_X = int'((KERNEL_W - 1) * DILATION_W);
+  localparam int H = int'(HEIGHT);
+  localparam int W = int'(WIDTH);
+  localparam int LINES = (H + int'(TOP + BOTTOM) - REACH_Y - 1) / int'(STRIDE_H) + 1;
+  localparam int COLUMNS = (W + int'(LEFT + RIGHT) - REACH_X - 1) / int'(STRIDE_W) + 1;
+
+  // Steps before the one in which the first window is complete; from there to a line's last one; from the last tap of a kernel row to the next row.
+  localparam int FIRST = (REACH_Y - int'(TOP)) * W + REACH_X - int'(LEFT);
+  localparam int LAST_COLUMN = (COLUMNS - 1) * int'(STRIDE_W);
+  localparam int GAP = int'(DILATION_H) * W - REACH_X;
+  if (FIRST < 0 || LAST_COLUMN >= W || (KERNEL_H > 1 && GAP < 1)) begin : gen_bad_padding
+    $fatal(1, "window_parallel: no window may lie before the map, a line's windows must begin complete the width of the map, and so must its taps");
+  end
+
+  // The step in which window (line, column) is complete has the row FIRST_ROW + line * STRIDE_H and the column column * STRIDE_W, always below W.
+  localparam int FIRST_ROW = (FIRST + W - 1) / W;
+  localparam int START_COLUMN = FIRST_ROW * W - FIRST;  // of the first step; its row is 0
+  localparam int LAST_ROW = FIRST_ROW + (LINES - 1) * int'(STRIDE_H);
+  localparam int LAST_TAKE = START_COLUMN + H * W - 1;
+  localparam int LAST_GIVE = LAST_ROW * W + LAST_COLUMN;
+  localparam int END = LAST_TAKE > LAST_GIVE ? LAST_TAKE : LAST_GIVE;
+  localparam int END_ROW = END / W;
+  localparam int TOP_ROW = FIRST_ROW + int'(TOP);  // in which a window's first tap lies in the map's first row
+  localparam int unsigned ROW_BITS = $clog2((END_ROW > TOP_ROW ? END_ROW : TOP_ROW) + 2);
+  localparam int unsigned COLUMN_BITS = $clog2((W > int'(LEFT) ? W : int'(LEFT)) + 1);
+
+  logic step, give, last, row_ends, frame_ends, take;
+  logic [ROW_BITS-1:0] row_q;
+  logic [COLUMN_BITS-1:0] column_q;
+  assign row_ends   = column_q == COLUMN_BITS'(W - 1);
+  assign frame_ends = row_q == ROW_BITS'(END_ROW) && column_q == COLUMN_BITS'(END % W);
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      row_q    <= '0;
+      column_q <= COLUMN_BITS'(START_COLUMN);
+    end else if (step) begin
+      column_q <= frame_ends ? COLUMN_BITS'(START_COLUMN) : row_ends ? '0 : column_q + COLUMN_BITS'(1);
+      if (frame_ends) row_q <= '0;
+      else if (row_ends) row_q <= row_q + ROW_BITS'(1);
+    end
+  end
+
+  // Behind the last pixel no step takes.
+  if (END > LAST_TAKE) begin : gen_drain
+    logic drain_q;
+    assign take = !drain_q;
+    always_ff @(posedge clk_i) begin
+      if (!rst_ni) drain_q <= 1'b0;
+      else if (step) begin
+        if (frame_ends) drain_q <= 1'b0;
+        else if (row_q == ROW_BITS'(LAST_TAKE / W) && column_q == COLUMN_BITS'(LAST_TAKE % W)) drain_q <= 1'b1;
+      end
+    end
+  end else begin : gen_no_drain
+    assign take = 1'b1;
+  end
+
+  logic started, complete;
+  /* verilator lint_off UNSIGNED */  // always so, where the first row or the last column has a window
+  /* verilator lint_off CMPCONST */
+  assign started  = row_q >= ROW_BITS'(FIRST_ROW);
+  assign complete = started && row_q <= ROW_BITS'(LAST_ROW) && column_q <= COLUMN_BITS'(LAST_COLUMN);
+  /* verilator lint_on CMPCONST */
+  /* verilator lint_on UNSIGNED */
+
+  // Strides: a line of windows in every STRIDE_H rows, a window in every STRIDE_W columns.
+  logic [1:0] strides_met;
+  if (STRIDE_H > 1) begin : gen_stride_h
+    logic [$clog2(STRIDE_H)-1:0] phase_q;
+    assign strides_met[1] = phase_q == '0;
+    always_ff @(posedge clk_i) begin
+      if (!rst_ni) phase_q <= '0;
+      else if (step && (frame_ends || row_ends)) begin
+        if (frame_ends || !started || phase_q == $clog2(STRIDE_H)'(STRIDE_H - 1)) phase_q <= '0;
+        else phase_q <= phase_q + $clog2(STRIDE_H)'(1);
+      end
+    end
+  end else begin : gen_every_row
+    assign strides_met[1] = 1'b1;
+  end
+  if (STRIDE_W > 1) begin : gen_stride_w
+    logic [$clog2(STRIDE_W)-1:0] phase_q;
+    assign strides_met[0] = phase_q == '0;
+    always_ff @(posedge clk_i) begin
+      if (!rst_ni) phase_q <= '0;
+      else if (step) phase_q <= frame_ends || row_ends || phase_q == $clog2(STRIDE_W)'(STRIDE_W - 1) ? '0 : phase_q + $clog2(STRIDE_W)'(1);
+    end
+  end else begin : gen_every_column
+    assign strides_met[0] = 1'b1;
+  end
+  assign give = complete && &strides_met;
+  assign last = row_q == ROW_BITS'(LAST_ROW) && column_q == COLUMN_BITS'(LAST_COLUMN);
+
+  step_control #(.DEPTH(1)) i_control (
+    .clk_i, .rst_ni, .need_i(take), .give_i(give), .last_i(last), .s_tvalid_i, .s_tready_o, .m_tvalid_o, .m_tlast_o, .m_tready_i,
+    /* verilator lint_off PINCONNECTEMPTY */  // registers load in steps
+    .advance_o(),
+    /* verilator lint_on PINCONNECTEMPTY */
+    .step_o(step)
+  );
+
+  // Which kernel rows and columns lie outside the map, in a step that gives.
+  logic [KERNEL_H-1:0] row_outside;
+  logic [KERNEL_W-1:0] column_outside;
+  for (genvar y = 0; y < KERNEL_H; y++) begin : gen_row
+    localparam int ON = TOP_ROW - y * int'(DILATION_H);  // the first row with this kernel row on the map
+    logic above, below;
+    if (ON > FIRST_ROW) begin : gen_above
+      assign above = row_q < ROW_BITS'(ON);
+    end else begin : gen_not_above
+      assign above = 1'b0;
+    end
+    if (ON + H <= LAST_ROW) begin : gen_below
+      assign below = row_q >= ROW_BITS'(ON + H);
+    end else begin : gen_not_below
+      assign below = 1'b0;
+    end
+    assign row_outside[y] = above || below;
+  end
+  for (genvar x = 0; x < KERNEL_W; x++) begin : gen_column
+    localparam int ON = int'(LEFT) - x * int'(DILATION_W);
+    logic left, right;
+    if (ON > 0) begin : gen_left
+      assign left = column_q < COLUMN_BITS'(ON);
+    end else begin : gen_not_left
+      assign left = 1'b0;
+    end
+    if (ON + W <= LAST_COLUMN) begin : gen_right
+      assign right = column_q >= COLUMN_BITS'(ON + W);
+    end else begin : gen_not_right
+      assign right = 1'b0;
+    end
+    assign column_outside[x] = left || right;
+  end
+
+  // The chain, from the last tap, which is the pixel at the input, to the first.
+  logic [BITS-1:0] chain[TAPS];
+  assign chain[TAPS-1] = s_tdata_i;
+  for (genvar t = 0; t < TAPS; t++) begin : gen_tap
+    if (t < TAPS - 1) begin : gen_older
+      localparam int unsigned STEPS = (t + 1) % KERNEL_W == 0 ? GAP : DILATION_W;
+      logic [STEPS*BITS-1:0] wait_q;
+      always_ff @(posedge clk_i) if (step) wait_q <= (STEPS * BITS)'({wait_q, chain[t+1]});
+      assign chain[t] = wait_q[(STEPS-1)*BITS+:BITS];
+    end
+    logic [BITS-1:0] tap_q;
+    always_ff @(posedge clk_i) if (step) tap_q <= row_outside[t/KERNEL_W] || column_outside[t%KERNEL_W] ? '0 : chain[t];
+    assign m_tdata_o[t*BITS+:BITS] = tap_q;
+  end
+
+`ifndef SYNTHESIS
+  stream_rules #(.WIDTH(BITS), .BEATS(HEIGHT * WIDTH)) i_rules (
+    .clk_i, .rst_ni, .tdata_i(s_tdata_i), .tvalid_i(s_tvalid_i), .tlast_i(s_tlast_i), .tready_i(s_tready_o)
+  );
+`endif
+endmodule

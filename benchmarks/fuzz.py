@@ -7,10 +7,12 @@ Ends with 1 if there was one, or if the frontend refused a tenth of what was dra
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
 
 os.environ["BREVITAS_JIT"] = "0"  # before anything imports Brevitas
@@ -33,6 +35,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("fuzz-failures"), help="folder for failures")
     args = parser.parse_args()
     torch.set_num_threads(1)
+    logging.disable(logging.WARNING)  # torch's exporter talks
+    warnings.simplefilter("ignore")
     campaign, number, end = Campaign(folded=not args.unfolded), args.seed, time.monotonic() + 60 * args.minutes
     kinds = args.kind or list(KINDS)
     with tempfile.TemporaryDirectory(prefix="hwqnn-fuzz-") as folder:

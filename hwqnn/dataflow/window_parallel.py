@@ -77,11 +77,23 @@ class ParallelWindow(Block):
 
     @property
     def estimate(self) -> Resources:
-        """Shift registers of 32 steps a LUT, the counters, and a clear signal for each tap that may lie outside the map."""
-        geometry, bits = self.geometry, self.beat_in.bits
-        kh, kw = geometry.kernel
-        gap = geometry.dilation[0] * self.width - _reach(geometry)[1]
-        return Resources(lut=0, ff=0)
+        bits, (kh, kw), (down, along) = self.beat_in.bits, self.geometry.kernel, self.geometry.dilation
+        gap = down * self.width - _reach(self.geometry)[1] if kh > 1 else 1
+        cleared = self._cleared
+        # in the chain: a delay of one or two steps is registers
+        waits = (along,) * (kh * (kw - 1)) + (gap,) * (kh - 1)
+        counters = cost.counter_bits(self.cycles, *self.geometry.stride)
+        return Resources(
+            lut=bits * sum(-(-n // 32) for n in waits if n > 2) + 1.5 * counters + 0.9 * cleared + 5,
+            ff=bits * (self.geometry.taps + sum(min(n, 2) for n in waits)) + counters + 3,
+            carry4=counters / 4,
+        )
+
+    @property
+    def _cleared(self) -> int:
+        """Taps that may lie outside the map."""
+        inside_y, inside_x = self.geometry.inside(self.height, self.width)
+        return int((~(inside_y.all(axis=0)[:, None] & inside_x.all(axis=0))).sum())
 
 
 def _reach(geometry: Geometry) -> tuple[int, int]:

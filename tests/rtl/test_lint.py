@@ -147,7 +147,7 @@ ILLEGAL = (
     ("window_parallel", {"WIDTH": 4, "KERNEL_W": 3, "DILATION_W": 2}),
     ("window_parallel", {"TOP": 1}),
     ("window_parallel", {"WIDTH": 2, "HEIGHT": 2, "KERNEL_H": 2, "KERNEL_W": 2, "LEFT": 1, "RIGHT": 1}),
-    ("window_parallel", {"STRIDE_H": 0}),
+    ("window_parallel", {"DILATION_W": 0}),
     ("pool", {"FOLD": 4, "MIN_ROWS": 2}),
     ("upsample", {"CHANNELS": 3, "E": 2}),
     ("argmax", {"K": 2}),

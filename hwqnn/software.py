@@ -59,7 +59,7 @@ def _from_onnx(name: str, path: Path, data: Dataset) -> tuple[Graph, Labels]:
 
 
 def _from_torch(name: str, model: torch.nn.Module, data: Dataset) -> tuple[Graph, Labels]:
-    """The layout that the model takes is tried: the data's own, with a channel axis, channels first, or flat."""
+    """The layout that the model takes is tried: with a channel axis, the data's own, channels first, or flat."""
     import torch
 
     from hwqnn.frontend import import_brevitas
@@ -86,8 +86,8 @@ def _from_torch(name: str, model: torch.nn.Module, data: Dataset) -> tuple[Graph
 
 _Arrange = Callable[[np.ndarray], np.ndarray | None]
 _ARRANGEMENTS: tuple[_Arrange, ...] = (
+    lambda x: x[:, None] if x.ndim == 3 else None,  # first: torch takes (1, height, width) for one image without a batch
     lambda x: x,
-    lambda x: x[:, None] if x.ndim == 3 else None,
     lambda x: np.ascontiguousarray(np.moveaxis(x, -1, 1)) if x.ndim == 4 else None,
     lambda x: x.reshape(len(x), -1),
 )

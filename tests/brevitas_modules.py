@@ -63,6 +63,8 @@ def build(description: Description) -> nn.Module:
     torch.manual_seed(description.seed)  # Brevitas and torch initialize what is overwritten anyway
     maker = Maker(np.random.default_rng(description.seed), description.shape)
     layers = maker.sequence(description.layers)
+    if maker.flattened:
+        layers += maker.linear(Linear(4, Weight("int", 3)))  # what a flattened map is for
     if not any(isinstance(layer, QuantLayerMixin) for module in layers for layer in module.modules()):
         layers += maker.act(Act())  # there must be something to compute
     model = nn.Sequential(*layers, Values()).eval()
@@ -88,6 +90,7 @@ class Maker:
         shape: of the sample that the next layer gets.
         codes: whether its values are integers times one scale.
         branch: in a branch of a join, whose layers keep height and width.
+        flattened: the sample is a map of several places, in one row.
         fits: what chooses a layer's parameters when the first data reaches it.
     """
 
@@ -95,6 +98,7 @@ class Maker:
     shape: tuple[int, ...]
     codes: bool = True
     branch: bool = False
+    flattened: bool = False
 
     def __post_init__(self) -> None:
         self.fits: dict[nn.Module, Callable[..., None]] = {}
@@ -150,7 +154,7 @@ class Maker:
         layer = qnn.QuantLinear(self.shape[0], c.outputs, **self.product(c.weight, c.bias))
         self.fill(layer, c.weight)
         self.shape = (c.outputs, *self.shape[1:])
-        self.codes = False
+        self.codes = self.flattened = False
         return [*before, Across(layer) if across else layer]
 
     def product(self, w: Weight, bias: str) -> dict[str, Any]:
@@ -211,7 +215,7 @@ class Maker:
         before = {"relu then": [nn.ReLU()], "hardtanh then": [nn.Hardtanh(-0.5, 1.0)]}.get(a.function, [])
         if a.kind != "int":
             quant = SignedBinaryActPerTensorConst if a.kind == "sign" else SignedTernaryActPerTensorConst
-            return [*before, qnn.QuantIdentity(act_quant=quant, return_quant_tensor=a.tensor)]
+            return [*before, self.centered(), qnn.QuantIdentity(act_quant=quant, return_quant_tensor=a.tensor)]
         options = {
             "bit_width": a.bits, "narrow_range": a.narrow and a.bits > 1, "return_quant_tensor": a.tensor,
             "scaling_impl_type": ScalingImplType.PARAMETER,
@@ -235,6 +239,18 @@ class Maker:
 
         self.fits[layer] = fit
         return [*before, layer]
+
+    def centered(self) -> nn.Module:
+        """Moves values that are all of one sign, which a sign would make one value."""
+
+        def fit(module: Any, args: tuple[Any, ...]) -> None:
+            x = plain(args[0])
+            if x.min() >= 0 or x.max() < 0:
+                module.add = -float(grid(x.median(), float(x.abs().max()) / 16 or 1.0))
+
+        layer = Scaled(1.0, 0.0)
+        self.fits[layer] = fit
+        return layer
 
     def scale(self, s: Scale) -> list[nn.Module]:
         self.codes = self.codes and s.add == 0
@@ -300,6 +316,7 @@ class Maker:
     def flatten(self, f: Flatten) -> list[nn.Module]:
         if self.branch:
             return []
+        self.flattened |= math.prod(self.shape[1:]) > 1
         self.shape = (math.prod(self.shape),)
         return [{"module": nn.Flatten, "view": View, "function": Flat}[f.how]()]
 

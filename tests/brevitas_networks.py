@@ -282,7 +282,7 @@ def joins(inner: SearchStrategy[tuple[Layer, ...]]) -> SearchStrategy[tuple[Laye
 
 INNER = unit(SAME_SIZE) | one(ACTS)
 BODY = st.one_of(
-    unit(CONVS), unit(CONVS), unit(CONVS), unit(LINEARS), one(POOLS), one(AVERAGES), one(UPSAMPLES), one(FLATTENS),
+    unit(CONVS), unit(CONVS), unit(CONVS), unit(CONVS), unit(LINEARS), one(POOLS), one(AVERAGES), one(UPSAMPLES), one(UPSAMPLES), one(FLATTENS),
     joins(INNER), joins(INNER | joins(INNER)),
 )  # fmt: skip
 TAILS = st.one_of(st.just(()), one(LINEARS), one(LINEARS), one(CONVS))
@@ -294,7 +294,7 @@ SHAPES = st.one_of(
 
 
 @st.composite
-def descriptions(draw: st.DrawFn, most: int = 5) -> Description:
+def descriptions(draw: st.DrawFn, most: int = 6) -> Description:
     return Description(
         shape=draw(SHAPES),
         layers=(*draw(STARTS), *draw(sequence(BODY, 0, most)), *draw(TAILS)),

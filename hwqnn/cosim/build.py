@@ -145,7 +145,7 @@ def probe_header(emitted: Emitted) -> str:
     calls = []
     for number, n in enumerate(probes):
         tvalid, tready, tdata = (f"{emitted.top}__DOT__{n.signal}_{wire}" for wire in ("tvalid", "tready", "tdata"))
-        calls.append(f"    PROBE({number}, {tvalid}, {tready}, {tdata}, {-(-n.node.block.beat_out.bits // 8)})")
+        calls.append(f"    PROBE({number}, {tvalid}, {tready}, {tdata}, {-(-n.node.block.beat_out.bits // 8)}, {n.node.block.schedule.gives})")
     return "\n".join(
         [
             '#include "Vtop.h"',

@@ -77,23 +77,17 @@ class ParallelWindow(Block):
 
     @property
     def estimate(self) -> Resources:
-        bits, (kh, kw), (down, along) = self.beat_in.bits, self.geometry.kernel, self.geometry.dilation
-        gap = down * self.width - _reach(self.geometry)[1] if kh > 1 else 1
-        cleared = self._cleared
-        # in the chain: a delay of one or two steps is registers
-        waits = (along,) * (kh * (kw - 1)) + (gap,) * (kh - 1)
+        bits, taps, (kh, kw), (down, along) = self.beat_in.bits, self.geometry.taps, self.geometry.kernel, self.geometry.dilation
+        gap = down * self.width - _reach(self.geometry)[1]
+        waits = (along,) * (kh * (kw - 1)) + (gap,) * (kh - 1)  # in steps; one or two are registers
+        inside_y, inside_x = self.geometry.inside(self.height, self.width)
+        always = inside_y.all(axis=0)[:, None] & inside_x.all(axis=0)  # on the map: these taps' registers are also the chain's
         counters = cost.counter_bits(self.cycles, *self.geometry.stride)
         return Resources(
-            lut=bits * sum(-(-n // 32) for n in waits if n > 2) + 1.5 * counters + 0.9 * cleared + 5,
-            ff=bits * (self.geometry.taps + sum(min(n, 2) for n in waits)) + counters + 3,
-            carry4=counters / 4,
+            lut=bits * sum(-(-n // 32) for n in waits if n > 2) + (~always).sum() + 1.7 * counters + 5 + 3 * (self.cycles > self.height * self.width),
+            ff=bits * (taps + sum(n for n in waits if n <= 2) - always.sum() + always[0, 0]) + counters + 3,
+            carry4=counters / 3,
         )
-
-    @property
-    def _cleared(self) -> int:
-        """Taps that may lie outside the map."""
-        inside_y, inside_x = self.geometry.inside(self.height, self.width)
-        return int((~(inside_y.all(axis=0)[:, None] & inside_x.all(axis=0))).sum())
 
 
 def _reach(geometry: Geometry) -> tuple[int, int]:

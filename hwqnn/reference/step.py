@@ -52,11 +52,11 @@ def make_step(op: Op, sources: tuple[Edge, ...], target: Edge) -> Step:
 
 
 def storage(of: Type) -> np.dtype:
-    """What holds values of a type between steps: int32, int64, or for wider ones Python integers (object).
+    """What holds values of a type between steps: int16, int32, int64, or for wider ones Python integers (object).
 
     Few kinds, so that few kernels get compiled. A value one past the type's greatest fits too: a threshold nothing reaches.
     """
-    for dtype in (np.int32, np.int64):
+    for dtype in (np.int16, np.int32, np.int64):
         if np.iinfo(dtype).min <= of.min and of.max < np.iinfo(dtype).max:
             return np.dtype(dtype)
     return np.dtype(object)

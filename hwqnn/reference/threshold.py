@@ -6,10 +6,8 @@ import numpy as np
 
 from hwqnn.ir import Edge, Threshold
 from hwqnn.kernel import kernel
+from hwqnn.reference.line import line
 from hwqnn.reference.step import Step, check_int64, step_of, storage
-
-_TABLE_BITS, _TABLE_LEVELS = 8, 64
-"""Of sources of so few bits and so many levels, a table knows the count sooner than comparisons do."""
 
 
 @step_of(Threshold)
@@ -17,25 +15,23 @@ def threshold(op: Threshold, source: Edge, target: Edge) -> Step:
     """Integers (N, ..., C) to integers of the same shape."""
     check_int64(op, source)
     check_int64(op, target)
-    compare, result = storage(source.type), storage(target.type)
-    levels = np.broadcast_to(limited(op.thresholds, source), (source.channels, op.levels)).T.astype(compare)
+    result = storage(target.type)
+    levels = np.ascontiguousarray(np.broadcast_to(limited(op.thresholds, source), (source.channels, op.levels)).T)
     # base + step * (levels - n) = (base + step * levels) - step * n, so a descending channel differs in its constants alone.
     down = np.broadcast_to(op.descending, source.channels)
-    base = np.where(down, op.base + op.step * op.levels, op.base).astype(np.int64)
-    step_ = np.where(down, -op.step, op.step).astype(np.int64)
+    base = np.where(down, op.base + op.step * op.levels, op.base).astype(result)
+    step_ = np.where(down, -op.step, op.step).astype(result)
+    if (found := line(levels, source.type)) is not None:
+        return found.step(base, step_)
+    compare = storage(source.type)
+    levels = levels.astype(compare)
 
     def count(x: np.ndarray) -> np.ndarray:
         out = np.empty(x.shape, result)
         _count(np.ascontiguousarray(x, compare).reshape(-1, source.channels), levels, base, step_, out.reshape(-1, source.channels))
         return out
 
-    if source.type.bits > _TABLE_BITS or op.levels < _TABLE_LEVELS:
-        return count
-    # Few values can come: what becomes of each, channel by channel.
-    values = np.arange(source.type.min, source.type.max + 1)
-    table = count(np.broadcast_to(values[:, None], (len(values), source.channels))).T.reshape(-1)
-    starts = np.arange(source.channels) * len(values) - source.type.min
-    return lambda x: table[x + starts]
+    return count
 
 
 def limited(thresholds: np.ndarray, source: Edge) -> np.ndarray:

@@ -1,12 +1,14 @@
 """The reference simulator against Brevitas eager on the same images, one thread each: python benchmarks/reference.py
 
-Both sides run in turn, so that a busy machine slows both; medians, and the ratio of the medians. Labels must agree.
-With --qonnx, a third side: qonnx executing the file that Brevitas exports of the model.
+Both sides run in turn, so that a busy machine slows both; medians, and the ratio of the medians. Labels must agree, but for float32's ties.
+With --qonnx, a third side: qonnx executing the file that Brevitas exports of the model. Everything is pinned to one core, --core, and
+onnxruntime, which qonnx calls for ordinary nodes and which starts a thread for each core it sees, is told to use one.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import sys
 import tempfile
@@ -14,6 +16,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +41,15 @@ class Case:
     qonnx: float | None
 
 
-CASES = {"tfc-w1a1": Case(1000, 3, None), "sfc-w1a1": Case(1000, None, None), "lfc-w1a1": Case(1000, 10, None), "cnv-w1a1": Case(100, 10, 100)}
+CASES = {
+    "tfc-w1a1": Case(1000, 3, None),
+    "sfc-w1a1": Case(1000, None, None),
+    "lfc-w1a1": Case(1000, 10, None),
+    "cnv-w1a1": Case(100, 10, 100),
+    "cnv-w2a2": Case(100, 3, None),
+    "resnet-w4a4": Case(100, 3, None),
+    "mobilenet-w4a4": Case(100, 3, None),
+}
 
 
 def main() -> None:
@@ -46,8 +57,10 @@ def main() -> None:
     parser.add_argument("--model", choices=zoo.MODELS, nargs="*", default=list(CASES))
     parser.add_argument("--batch", type=int, help="images that pass at once")
     parser.add_argument("--rounds", type=int, default=21)
+    parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)), help="the only core that anything runs on")
     parser.add_argument("--qonnx", action="store_true", help="qonnx' executor, too (slow)")
     args = parser.parse_args()
+    os.sched_setaffinity(0, {args.core})
     torch.set_num_threads(1)
     met = [compare(name, args.batch, args.rounds, args.qonnx) for name in args.model]
     sys.exit(0 if all(met) else 1)
@@ -96,6 +109,7 @@ def compare(name: str, batch: int | None, rounds: int, with_qonnx: bool) -> bool
 
 def qonnx(model: torch.nn.Module, real: torch.Tensor) -> Side:
     """qonnx' own executor, node by node, on the exported model with the whole batch in its shapes."""
+    import onnxruntime
     from qonnx.core.modelwrapper import ModelWrapper
     from qonnx.core.onnx_exec import execute_onnx
     from qonnx.transformation.infer_shapes import InferShapes
@@ -105,6 +119,9 @@ def qonnx(model: torch.nn.Module, real: torch.Tensor) -> Side:
         path = Path(folder) / "model.onnx"
         export_qonnx(model, real, str(path), dynamo=False)
         wrapper = ModelWrapper(str(path)).transform(InferShapes())
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    onnxruntime.InferenceSession = partial(onnxruntime.InferenceSession, sess_options=options)  # qonnx makes a session for each node
     entry, result = wrapper.graph.input[0].name, wrapper.graph.output[0].name
     return lambda: execute_onnx(wrapper, {entry: real.numpy()})[result].argmax(1)
 

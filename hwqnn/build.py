@@ -134,7 +134,8 @@ def _stages(options: Options, board: Board, directory: Path, clock: _Clock) -> r
     jobs = options.jobs or available_cores()
     with clock.stage("import"):
         name, model, data = _load(options)
-        imported, run = import_for(name, model, data)
+        software = import_for(name, model, data)
+        imported, x = software.graph, software.data.x
         edge = imported.edges[imported.output]
         classes = edge.channels
         if (pixels := tuple(size for size in edge.shape[:-1] if size > 1)) != data.y.shape[1:]:
@@ -166,19 +167,18 @@ def _stages(options: Options, board: Board, directory: Path, clock: _Clock) -> r
         emitted = acc.write(directory / "rtl")
         clock.summary = f"{len(emitted.sources)} SystemVerilog files, top module {emitted.top}"
     with clock.stage("reference"):
-        raw = acc.encode(data.x)
-        reference = _labels(acc, acc.predict(raw))
-        software, doubled = run(False), None
+        reference = _labels(acc, acc.predict(x))
+        labels, doubled = software.labels(False), None
         clock.summary = f"accuracy {np.mean(reference == data.y):.2%}, software "
-        clock.summary += "not run" if software is None else f"{np.mean(software == data.y):.2%}"
-        if software is not None and (software != reference).any():
-            doubled = run(True)  # float32 rounds ties apart: ask again where hardly anything rounds
+        clock.summary += "not run" if labels is None else f"{np.mean(labels == data.y):.2%}"
+        if labels is not None and (labels != reference).any():
+            doubled = software.labels(True)  # float32 rounds ties apart: ask again where hardly anything rounds
     with clock.stage("cosim"):
-        count = min(len(raw), options.images or max(1, int(_COSIM_BUDGET / acc.design.estimate.lut / acc.timing.interval)))
-        simulation = acc.simulate(raw[:count], emitted=emitted, jobs=jobs, progress=lambda done: clock.progress.note(f"{done:,} of {count:,} images"))
-        paused = acc.simulate(raw[: max(2, min(_PAUSED_IMAGES, count // 4))], emitted=emitted, jobs=jobs, pause_seed=1)
+        count = min(len(x), options.images or max(1, int(_COSIM_BUDGET / acc.design.estimate.lut / acc.timing.interval)))
+        simulation = acc.simulate(x[:count], emitted=emitted, jobs=jobs, progress=lambda done: clock.progress.note(f"{done:,} of {count:,} images"))
+        paused = acc.simulate(x[: max(2, min(_PAUSED_IMAGES, count // 4))], emitted=emitted, jobs=jobs, pause_seed=1)
         if options.trace:
-            _trace(acc, emitted, simulation, raw, directory / "trace.fst", jobs)
+            _trace(acc, emitted, simulation, x, directory / "trace.fst", jobs)
         rtl = _labels(acc, simulation.outputs)
         clock.summary = f"{count:,} images, {simulation.comparison.bits:,} bits compared, {simulation.comparison.mismatches} wrong"
     cells = gates = None
@@ -188,10 +188,10 @@ def _stages(options: Options, board: Board, directory: Path, clock: _Clock) -> r
             cells = acc.synthesize(emitted=emitted, jobs=jobs, progress=lambda block, found: clock.progress.note(f"{block}: {found.lut} LUTs"))
             clock.summary = f"{sum(c.lut for c in cells.values()):,} LUTs of {board.resources.lut:,}"
         if options.netlist:
-            gates = _netlist(acc, emitted, raw[:count], directory / "netlist", jobs, clock.progress)
+            gates = _netlist(acc, emitted, x[:count], directory / "netlist", jobs, clock.progress)
             clock.summary += f"; their netlist: {gates.comparison.bits:,} bits compared, {gates.comparison.mismatches} wrong"
     with clock.stage("report"):
-        outcome = Outcome(acc, emitted, data, software, doubled, reference, rtl, simulation, paused, cells, gates)
+        outcome = Outcome(acc, emitted, data, labels, doubled, reference, rtl, simulation, paused, cells, gates)
         result = summarize(outcome, asked_fps=options.fps, traced=options.trace, options=_plain(options), seconds=clock.seconds)
         report.write(result, directory)
         clock.summary = "report.html, report.json"
@@ -205,7 +205,7 @@ def import_model(options: Options) -> Graph:
 
         path = Path(options.model)
         return import_qonnx(path, name=path.stem, input_scale=options.input_scale or PIXEL_SCALE)
-    return import_for(*_load(options))[0]
+    return import_for(*_load(options)).graph
 
 
 def _load(options: Options) -> tuple[str, torch.nn.Module | Path, Dataset]:
@@ -237,12 +237,12 @@ def _asked_data(options: Options) -> str:
     return options.data
 
 
-def _netlist(acc: Accelerator, emitted: Emitted, raw: np.ndarray, directory: Path, jobs: int, progress: Progress) -> Simulation:
+def _netlist(acc: Accelerator, emitted: Emitted, x: np.ndarray, directory: Path, jobs: int, progress: Progress) -> Simulation:
     """Runs images through the netlist that yosys made."""
     progress.note("compiling the netlist")
     netlist = acc.write_netlist(directory, emitted=emitted, jobs=jobs)
     try:
-        return acc.simulate(raw, emitted=netlist, jobs=jobs, progress=lambda done: progress.note(f"{done:,} of {len(raw):,} images as gates"))
+        return acc.simulate(x, emitted=netlist, jobs=jobs, progress=lambda done: progress.note(f"{done:,} of {len(x):,} images as gates"))
     except CheckError as error:
         raise CheckError(f"the synthesized netlist fails: {error}") from error
 
@@ -260,11 +260,11 @@ def _labels(acc: Accelerator, outputs: np.ndarray) -> np.ndarray:
     return layout.to_user(Executor(append_argmax(scores), threads=1).run(layout.to_hardware(outputs, edge.shape)))
 
 
-def _trace(acc: Accelerator, emitted: Emitted, simulation: Simulation, raw: np.ndarray, path: Path, jobs: int) -> None:
+def _trace(acc: Accelerator, emitted: Emitted, simulation: Simulation, x: np.ndarray, path: Path, jobs: int) -> None:
     """A waveform of the first wrong image and its neighbours, or of the first two images."""
     first = simulation.comparison.first
     image = max(0, first.image - 1) if first is not None else 0
-    acc.simulate(raw[image : image + 2], emitted=emitted, jobs=jobs, waveform=path)
+    acc.simulate(x[image : image + 2], emitted=emitted, jobs=jobs, waveform=path)
 
 
 def _plain(options: Options) -> dict[str, str | int | float | bool | None]:

@@ -23,6 +23,17 @@ def to_hardware(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return np.moveaxis(x.reshape(len(x), shape[-1], *shape[:-1]), 1, -1)
 
 
+def channels_first(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """A batch (N, ...) as a model takes it, (N, *shape): moved there where its channels are last and `shape` has them first, else reshaped.
+
+    Raises:
+        ValueError: another number of values.
+    """
+    if x.shape[1:] != shape and (x.shape[-1], *x.shape[1:-1]) == shape:
+        return np.moveaxis(x, -1, 1)
+    return x.reshape(len(x), *shape)
+
+
 def to_user(outputs: np.ndarray) -> np.ndarray:
     """What leaves the hardware, (N, ..., C), with channels first, and without the axes of length 1 behind the batch."""
     return compact(np.moveaxis(outputs, -1, 1))

@@ -6,7 +6,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,16 +21,31 @@ from hwqnn.ir import Graph, Type, UInt, smallest
 if TYPE_CHECKING:
     import torch
 
-Labels = Callable[[bool], np.ndarray | None]
-"""Runs the model on all of the data, in float64 if True, else in the model's own precision: int64 (N,), a tie goes to the lowest index.
-None when what runs it is not installed."""
-
-
 _BATCH = 500
 
 
-def import_for(name: str, model: torch.nn.Module | Path, data: Dataset) -> tuple[Graph, Labels]:
-    """The imported graph of a torch module or of an ONNX file, and what runs the model itself."""
+@dataclass(frozen=True, eq=False)
+class Software:
+    """The user's own model beside some data.
+
+    Attributes:
+        graph: the model, imported.
+        data: with x in the layout that the model takes.
+        labels: runs the model on all of the data, in float64 if True, else in the model's own precision: int64 (N,), or of every pixel (N, H, W); a
+            tie goes to the lowest index. None when what runs it is not installed.
+    """
+
+    graph: Graph
+    data: Dataset
+    labels: Callable[[bool], np.ndarray | None]
+
+
+def import_for(name: str, model: torch.nn.Module | Path, data: Dataset) -> Software:
+    """Imports a torch module or an ONNX file for some data.
+
+    Raises:
+        InputError: it takes the data in no layout. UnsupportedError: it cannot be imported.
+    """
     return _from_onnx(name, model, data) if isinstance(model, Path) else _from_torch(name, model, data)
 
 
@@ -44,51 +59,53 @@ def _input_type(data: Dataset) -> Type:
     return UInt(8) if data.x.dtype == np.uint8 else smallest(min(lo, 0), max(hi, 1))
 
 
-def _from_onnx(name: str, path: Path, data: Dataset) -> tuple[Graph, Labels]:
+def _from_onnx(name: str, path: Path, data: Dataset) -> Software:
     from hwqnn.frontend.qonnx import OnnxFile, execute, import_qonnx
 
     graph = import_qonnx(path, name=name, input_type=_input_type(data), input_scale=data.scale)
     features = math.prod(graph.input.shape)
     if features != math.prod(data.x.shape[1:]):
         raise InputError(f"{path} takes {features} values, but a sample of data '{data.name}' has shape {data.x.shape[1:]}")
+    file = OnnxFile.read(path)
+    arranged = replace(data, x=layout.channels_first(data.x, file.shape))
 
     def labels(double: bool) -> np.ndarray | None:
-        return execute.labels(OnnxFile.read(path), data.real(), double) if execute.available() else None
+        return execute.labels(file, arranged.real(), double) if execute.available() else None
 
-    return graph, labels
+    return Software(graph, arranged, labels)
 
 
-def _from_torch(name: str, model: torch.nn.Module, data: Dataset) -> tuple[Graph, Labels]:
-    """The layout that the model takes is tried: with a channel axis, the data's own, channels first, or flat."""
+def _from_torch(name: str, model: torch.nn.Module, data: Dataset) -> Software:
+    """The layout that the model takes is tried: the data's own, with a channel axis, channels first, or flat."""
     import torch
 
     from hwqnn.frontend import import_brevitas
 
-    sample = _part(data, 0, 1).real()
     failure: InputError | None = None
     tried: set[tuple[int, ...]] = set()
     for arrange in _ARRANGEMENTS:
-        x = arrange(sample)
+        x = arrange(data.x)
         if x is None or x.shape in tried:
             continue
         tried.add(x.shape)
+        arranged = replace(data, x=x)
+        sample = _part(arranged, 0, 1).real().repeat(2, axis=0)  # one image without a channel axis could pass for one channel
         try:
-            graph = import_brevitas(model, torch.from_numpy(x), name=name, input_type=_input_type(data), input_scale=data.scale)
+            graph = import_brevitas(model, torch.from_numpy(sample), name=name, input_type=_input_type(data), input_scale=data.scale)
         except InputError as error:
             if error.__class__ is not InputError:
                 raise
             failure = failure or error
         else:
-            return graph, partial(_run_torch, model, data, arrange)
+            return Software(graph, arranged, partial(_run_torch, model, arranged))
     assert failure is not None
     raise failure
 
 
-_Arrange = Callable[[np.ndarray], np.ndarray | None]
-_ARRANGEMENTS: tuple[_Arrange, ...] = (
-    lambda x: x[:, None] if x.ndim == 3 else None,  # first: torch takes (1, height, width) for one image without a batch
+_ARRANGEMENTS: tuple[Callable[[np.ndarray], np.ndarray | None], ...] = (
     lambda x: x,
-    lambda x: np.ascontiguousarray(np.moveaxis(x, -1, 1)) if x.ndim == 4 else None,
+    lambda x: x[:, None] if x.ndim in (2, 3) else None,
+    lambda x: np.ascontiguousarray(np.moveaxis(x, -1, 1)) if x.ndim in (3, 4) else None,
     lambda x: x.reshape(len(x), -1),
 )
 """What the model may take a batch (N, ...) as; None where that makes no sense of it."""
@@ -98,7 +115,7 @@ def _part(data: Dataset, start: int, stop: int) -> Dataset:
     return replace(data, x=data.x[start:stop], y=data.y[start:stop])
 
 
-def _run_torch(model: torch.nn.Module, data: Dataset, arrange: _Arrange, double: bool) -> np.ndarray:
+def _run_torch(model: torch.nn.Module, data: Dataset, double: bool) -> np.ndarray:
     """Labels (N,), or of every pixel (N, H, W)."""
     import torch
 
@@ -108,8 +125,7 @@ def _run_torch(model: torch.nn.Module, data: Dataset, arrange: _Arrange, double:
     dtype = next((t.dtype for t in (*model.parameters(), *model.buffers()) if t.is_floating_point()), torch.float32)
     with one_thread(), torch.no_grad():
         for start in range(0, len(data), _BATCH):
-            x = torch.from_numpy(arrange(_part(data, start, start + _BATCH).real())).to(dtype)
-            out = model(x)
+            out = model(torch.from_numpy(_part(data, start, start + _BATCH).real()).to(dtype))
             labels.append(layout.compact(getattr(out, "value", out).numpy().argmax(axis=1)))
     return np.concatenate(labels)
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hwqnn.dataflow.design import Design
-from hwqnn.dataflow.network import MOST_FRAMES, End, Network, Run
+from hwqnn.dataflow.engine import MOST_FRAMES, End
+from hwqnn.dataflow.network import Network, Run
 from hwqnn.errors import CheckError
 
 

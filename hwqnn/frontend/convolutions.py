@@ -8,6 +8,7 @@ from typing import Any
 from brevitas.nn import QuantConv1d, QuantConv2d, QuantConvTranspose1d, QuantConvTranspose2d
 from torch import nn
 
+from hwqnn.errors import InputError
 from hwqnn.frontend import products, windows
 from hwqnn.frontend.activations import quantize
 from hwqnn.frontend.layers import weighted
@@ -44,7 +45,7 @@ def convolution(call: Call) -> Symbol:
     """acc = W q on integers; the scales, the input's offset and the bias become one affine piece. Padding with 0 is exact even for bipolar q."""
     layer, name = call.module, call.place.op_name
     if call.x.index.ndim != len(layer.kernel_size) + 1:
-        raise call.fail(f"a tensor of shape {shape_text(call.x)}, in which it takes the batch for channels; give it (N, channels, ...)")
+        raise InputError(f"{call.site}: it gets shape {shape_text(call.x)}, and takes the batch for channels; give it (N, channels, ...)")
     sides = sides_of(layer, call.x.shape[1:])
     if layer.padding_mode != "zeros" and any(map(any, sides)):
         raise call.fail(f"padding mode '{layer.padding_mode}'; use 'zeros'")

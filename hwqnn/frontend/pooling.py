@@ -9,6 +9,7 @@ from brevitas.nn import QuantUpsample, QuantUpsamplingNearest2d, TruncAdaptiveAv
 from brevitas.quant_tensor import IntQuantTensor
 from torch import nn
 
+from hwqnn.errors import InputError
 from hwqnn.frontend import windows
 from hwqnn.frontend.convolutions import geometry
 from hwqnn.frontend.registry import REGISTRY, Call, plain
@@ -33,7 +34,7 @@ def sizes_of(call: Call) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The height and width, or the length, of what goes in and what comes out."""
     axes = 1 if isinstance(call.module, ONE_AXIS) or (call.module is None and call.what.endswith("1d")) else 2
     if call.x.index.ndim != axes + 1:
-        raise call.fail(f"a tensor of shape {shape_text(call.x)}, in which it takes the batch for channels; give it (N, channels, ...)")
+        raise InputError(f"{call.site}: it gets shape {shape_text(call.x)}, and takes the batch for channels; give it (N, channels, ...)")
     return call.x.shape[1:], tuple(call.out.shape[2:])
 
 

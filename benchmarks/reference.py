@@ -1,8 +1,8 @@
 """The reference simulator against Brevitas eager on the same images, one thread each: python benchmarks/reference.py
 
-Both sides run in turn, so that a busy machine slows both; medians, and the ratio of the medians. Labels must agree, but for float32's ties.
-With --qonnx, a third side: qonnx executing the file that Brevitas exports of the model. Everything is pinned to one core, --core, and
-onnxruntime, which qonnx calls for ordinary nodes and which starts a thread for each core it sees, is told to use one.
+Both sides run in turn, pinned to one core, so that what else the machine does slows both; medians of the processor's time, and the ratio of the
+medians. Labels must agree. With --qonnx, a third side: qonnx executing the file that Brevitas exports of the model; onnxruntime, which it calls
+for ordinary nodes and which by itself starts a thread for each core, is told to use one.
 """
 
 from __future__ import annotations
@@ -91,9 +91,9 @@ def compare(name: str, batch: int | None, rounds: int, with_qonnx: bool) -> bool
     times: dict[str, list[float]] = {side: [] for side in sides}
     for _ in range(rounds):
         for side, run in sides.items():
-            start = time.perf_counter()
+            start = time.process_time()
             run()
-            times[side].append(time.perf_counter() - start)
+            times[side].append(time.process_time() - start)
     median = {side: statistics.median(taken) for side, taken in times.items()}
     macs = multiply_accumulates(graph) * batch
     print(f"{name}: {images.name}, batch {batch}, 1 thread, median of {rounds} rounds")

@@ -102,6 +102,8 @@ class Accelerator:
         except ValueError:
             size = math.prod(self.graph.input.shape)
             raise InputError(f"input of shape {values.shape}: expected (N, ...) with {size} values each") from None
+        if not len(values):
+            raise InputError(f"input of shape {np.shape(x)}: there is nothing in it")
         if values.dtype.kind == "f":
             whole = np.rint(values.astype(np.float64) / float(self.input_scale))
             if not np.isfinite(values).all() or not np.allclose(whole * float(self.input_scale), values, rtol=1e-6, atol=1e-9):

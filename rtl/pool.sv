@@ -58,8 +58,8 @@ module pool #(
   for (genvar p = 0; p < PE; p++) begin : gen_lane
     logic [BITS-1:0] x, best_q;
     assign x = s_tdata_i[p*BITS+:BITS];
-    if (BITS == 1) begin : gen_bit
-      always_ff @(posedge clk_i) if (step) best_q <= first ? x : least[p] ? best_q & x : best_q | x;
+    if (BITS == 1) begin : gen_bit  // the bit of a signed value means -1, so that the greatest is the AND
+      always_ff @(posedge clk_i) if (step) best_q <= first ? x : least[p] != (SIGNED != 0) ? best_q & x : best_q | x;
     end else begin : gen_word
       localparam logic [BITS-1:0] SIGN = SIGNED != 0 ? {1'b1, {(BITS - 1) {1'b0}}} : '0;  // flipped, signed values order as unsigned ones
       logic greater;

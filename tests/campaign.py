@@ -159,7 +159,7 @@ class Campaign:
 
 def shortened(error: BaseException) -> str:
     """What kind of error it is: its words without names and numbers."""
-    text = re.sub(r"'[^']*'|\[[^\]]*\]|\([^)]*\)|[-\d.,]+", "", f"{type(error).__name__}: {error}".splitlines()[0])
+    text = re.sub(r"'[^']*'|\[[^\]]*\]|\([^)]*[\d,][^)]*\)|[-\d.,]+", "", f"{type(error).__name__}: {error}".splitlines()[0])
     return re.sub(r"\s+", " ", text)[:100]
 
 

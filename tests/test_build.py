@@ -58,8 +58,8 @@ def test_the_report_is_true(built: Built, images: np.ndarray) -> None:
     assert np.array(report["confusion"]).tolist() == confusion[: len(report["confusion"]), : len(report["confusion"])].tolist()
     assert np.sum(report["confusion"]) == IMAGES
     # 16 bits from the input threshold, 8 from each hidden layer, 4 scores of 5 bits, a label of 2 bits, its byte at the port and tlast;
-    # 64 images once more with pauses
-    assert report["exact"] == {"rtl_bits_compared": (IMAGES + 64) * 63, "rtl_mismatches": 0, "software_disagreements": 0}
+    # a quarter of the images once more with pauses
+    assert report["exact"] == {"rtl_bits_compared": (IMAGES + IMAGES // 4) * 63, "rtl_mismatches": 0, "software_disagreements": 0}
     performance = report["performance"]
     assert performance["fps"] == pytest.approx(100e6 / performance["interval_cycles"])
     assert performance["binary_tops"] == pytest.approx(2 * (16 * 8 + 8 * 8 + 8 * 4) * performance["fps"] / 1e12)

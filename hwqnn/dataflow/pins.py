@@ -13,6 +13,7 @@ from hwqnn.dataflow.design import Design
 from hwqnn.dataflow.matrix_block import MatrixBlock
 from hwqnn.dataflow.stage import Folding, Stage, stages
 from hwqnn.dataflow.window import Window
+from hwqnn.dataflow.window_parallel import ParallelWindow
 from hwqnn.errors import InputError
 from hwqnn.ir import Graph
 
@@ -36,7 +37,8 @@ _LAYER = {"pe": int, "simd": int, "bram": bool, "product": str, "window": dict}
 def read_pins(path: Path, graph: Graph) -> Pins:
     """Reads a fold file: `{"input": {"elements": 8}, "layers": {"fc1": {"pe": 32, "simd": 16}, ...}}`; layers not named stay free.
 
-    A layer may also say `"bram": true`, `"product": "dsp"` and, where it has a window, `"window": {"elements": 4, "bram": true}`.
+    A layer may also say `"bram": true`, `"product": "dsp"` and, where it has a window, `"window": {"elements": 4, "bram": true}`; `"gives": 36` makes one
+    of 3x3 taps come whole.
 
     Raises:
         InputError: the file is unreadable, has an unknown key or lacks one, names an unknown layer, or a number does not divide the layer's size.
@@ -53,8 +55,8 @@ def read_pins(path: Path, graph: Graph) -> Pins:
             keys = _table(entry, f"layer '{name}'", _LAYER, needs=("pe", "simd"))
             layers[name] = Folding(keys["simd"], keys["pe"], keys.get("bram", False), Product(keys.get("product", Product.PLANES)))
             if "window" in keys:
-                window = _table(keys["window"], f"'window' of layer '{name}'", {"elements": int, "bram": bool}, needs=("elements",))
-                windows[name] = Folding(window["elements"], window["elements"], window.get("bram", False))
+                window = _table(keys["window"], f"'window' of layer '{name}'", {"elements": int, "gives": int, "bram": bool}, needs=("elements",))
+                windows[name] = Folding(window["elements"], window.get("gives", window["elements"]), window.get("bram", False))
     except ValueError as error:
         raise InputError(f"fold file {path}: {error}") from error
     known = stages(graph)
@@ -103,4 +105,6 @@ def pins_of(design: Design) -> dict[str, object]:
             layers[n.layer] |= {"bram": block.bram, "product": str(block.product)}
         if isinstance(block, Window):
             layers[n.layer] |= {"window": {"elements": block.beat_in.elements, "bram": block.bram}}
+        if isinstance(block, ParallelWindow):
+            layers[n.layer] |= {"window": {"elements": block.beat_in.elements, "gives": block.beat_out.elements}}
     return {"input": {"elements": design.nodes[0].block.beat_in.elements}, "layers": layers}

@@ -24,6 +24,7 @@ from hwqnn.dataflow.pool import PoolBlock
 from hwqnn.dataflow.threshold import ThresholdBlock
 from hwqnn.dataflow.upsample import UpsampleBlock
 from hwqnn.dataflow.window import Window
+from hwqnn.dataflow.window_parallel import ParallelWindow
 from hwqnn.errors import UnsupportedError
 from hwqnn.ir import Add, ArgMax, ChannelAffine, Concat, Conv, Edge, Geometry, Graph, MatMul, MaxPool, Op, Reshape, Threshold, Upsample
 
@@ -71,6 +72,9 @@ class Stage:
 
 MAX_SIMD = 64
 """The widest dot product in one clock cycle: 64 terms without a register in between routed at 107 to 169 MHz on an xc7z020-1."""
+
+MAX_WINDOW_BITS = 1024
+"""The widest beat of a window that comes whole."""
 
 Maker = Callable[[Graph, Op, tuple[Stage | None, ...]], Iterator[Stage]]
 MAKERS: dict[type[Op], Maker] = {}
@@ -135,11 +139,13 @@ def _reshape(graph: Graph, op: Op, sources: tuple[Stage | None, ...]) -> Iterato
 def _threshold(graph: Graph, op: Op, sources: tuple[Stage | None, ...]) -> Iterator[Stage]:
     assert isinstance(op, Threshold)
     x, y = graph.edges[op.inputs[0]], graph.edges[op.name]
+    # where all channels compare alike, a beat may span pixels
+    channels, vectors = (_size(x), 1) if len(op.thresholds) == 1 else (x.channels, _pixels(x))
 
     def block(f: Folding) -> Block:
-        return ThresholdBlock(beat_in=Beat(f.simd, x.type), beat_out=Beat(f.pe, y.type), op=op, channels=x.channels, vectors=_pixels(x))
+        return ThresholdBlock(beat_in=Beat(f.simd, x.type), beat_out=Beat(f.pe, y.type), op=op, channels=channels, vectors=vectors)
 
-    yield Stage(op.name, "threshold", op.name, sources, (_size(x),), _lanes(x.channels), block)
+    yield Stage(op.name, "threshold", op.name, sources, (_size(x),), _lanes(channels), block)
 
 
 @maker(MatMul)
@@ -196,12 +202,17 @@ def _window(op: Op, geometry: Geometry, x: Edge, sources: tuple[Stage | None, ..
 
     def block(f: Folding) -> Block:
         beat = Beat(f.simd, x.type)
+        if f.pe > f.simd:
+            return ParallelWindow(beat_in=beat, beat_out=Beat(f.pe, x.type), geometry=geometry, height=height, width=width)
         return Window(
             beat_in=beat, beat_out=beat, geometry=geometry, height=height, width=width, channels=channels, tile=tile or f.simd, pad=pad, bram=f.bram
         )
 
-    foldings = tuple(Folding(d, d, bram) for d in divisors(tile or channels) for bram in (False, True))
-    return Stage(op.name, "window", None, sources, (_size(x),), foldings, block)
+    foldings = [Folding(d, d, bram) for d in divisors(tile or channels) for bram in (False, True)]
+    whole = channels * geometry.taps
+    if tile == channels < whole <= MAX_WINDOW_BITS // x.type.bits and ParallelWindow.problem(geometry, height, width) is None:
+        foldings.append(Folding(channels, whole))
+    return Stage(op.name, "window", None, sources, (_size(x),), tuple(foldings), block)
 
 
 @maker(MaxPool)

@@ -31,8 +31,8 @@ def import_brevitas(
     """What a Brevitas module computes in eval mode, as an imported graph over integers.
 
     The graph's input carries integers q of `input_type`; the model sees q * `input_scale`. Images (C, H, W) enter with their channels last,
-    shape (H, W, C), signals (C, L) as (1, L, C), and anything else flat, in row-major order. An output (C, H, W) leaves as (H, W, C), flattened
-    or not. The model is run twice on the example and left as it was.
+    shape (H, W, C); (C, L) as (1, L, C) where a layer reads it as a signal; anything else flat, in row-major order. An output (C, H, W) leaves
+    as (H, W, C), flattened or not. The model is run twice or more on the example and left as it was.
 
     Args:
         model: any module built from the supported layers, on any device.
@@ -62,10 +62,20 @@ def import_brevitas(
 
 
 def record(model: torch.nn.Module, x: torch.Tensor, name: str, input_type: Type, input_scale: Fraction) -> Graph:
-    """One recorded run on `x`, which the model may overwrite."""
+    """What the model does with `x`, which it may overwrite."""
+    if x.ndim == 3:  # a signal's channels, or rows of an image that dense layers read: those then enter one after the other
+        try:
+            return run(model, x.clone(), name, input_type, input_scale, flat=True)
+        except UnsupportedError:
+            pass
+    return run(model, x, name, input_type, input_scale, flat=False)
+
+
+def run(model: torch.nn.Module, x: torch.Tensor, name: str, input_type: Type, input_scale: Fraction, flat: bool) -> Graph:
+    """One recorded run; (C, L) enters `flat` or as a signal."""
     builder = GraphBuilder()
     shape = tuple(x.shape[1:])
-    recorder = Recorder(model, x, builder.input(shape, input_type, input_scale), builder)
+    recorder = Recorder(model, x, builder.input(shape, input_type, input_scale, flat), builder)
     with quiet_eval(model), recorder:
         try:
             out = model(x)

@@ -127,14 +127,14 @@ class GraphBuilder:
         edge = self.edges[name]
         return Symbol(name, edge, np.arange(math.prod(edge.shape)).reshape(edge.shape), (), last)
 
-    def input(self, shape: tuple[int, ...], kind: Type, scale: Fraction) -> Symbol:
-        """The graph's input for samples of torch's `shape`: (C, H, W) becomes a map (H, W, C), (C, L) a map (1, L, C), all else is flat."""
+    def input(self, shape: tuple[int, ...], kind: Type, scale: Fraction, flat: bool = False) -> Symbol:
+        """The graph's input for samples of torch's `shape`: (C, H, W) becomes a map (H, W, C), (C, L) one (1, L, C) unless `flat`, all else flat."""
         size = math.prod(shape)
         edge: tuple[int, ...] = (size,)
         match shape:
             case (channels, height, width):
                 edge = (height, width, channels)
-            case (channels, length):
+            case (channels, length) if not flat:
                 edge = (1, length, channels)
         index = (channels_first(edge) if len(edge) == 3 else np.arange(size)).reshape(shape)
         return self.add(Input(name="@input", inputs=(), type=kind, shape=edge), index, "the input").scaled(scale)
@@ -199,7 +199,7 @@ class GraphBuilder:
         ):
             return output
         raise place.fail(
-            f"its output, after {output.last}, is reordered, flattened from a map or only part of a tensor; return a whole tensor as its layer gives it"
+            f"its output, after {output.last}, is reordered, flattened from a map or only part of a tensor; return a layer's whole tensor"
         )
 
     def graph(self, name: str, output: Symbol) -> Graph:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numba import types
-from numba.extending import intrinsic
 
 WORD = 64
 
@@ -27,13 +23,3 @@ def unpack(packed: np.ndarray, n: int) -> np.ndarray:
     """uint64 (..., words(n)) to its `n` bits, uint8 (..., n) of 0 and 1."""
     bytes_ = np.ascontiguousarray(packed).astype("<u8", copy=False).view(np.uint8)
     return np.unpackbits(bytes_, axis=-1, count=n, bitorder="little")
-
-
-@intrinsic
-def popcount(context: Any, x: Any) -> Any:
-    """The number of ones in a uint64, as LLVM's ctpop, which becomes vpopcntq where the processor has it."""
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.ctpop(args[0])
-
-    return types.uint64(types.uint64), emit

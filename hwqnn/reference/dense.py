@@ -16,8 +16,9 @@ def product(op: MatMul | Conv, source: Edge, target: Edge, then: Step | None = N
     """Integers (N, *shape) to accumulators (N, *shape); or to what `then`, the step of a threshold, makes of them block by block."""
     check_int64(op, source)
     check_int64(op, target)
-    weights = op.weight if isinstance(op, Conv) else op.weight[:, None, None]
-    sums = sums_of(Windows.of(op, source, source.channels), weights.astype(_exact(op, source, target)), op.groups if isinstance(op, Conv) else 1)
+    kernels = op.weight if isinstance(op, Conv) else op.weight[:, None, None]
+    weights = kernels.astype(_exact(op, source, target))
+    sums = sums_of(Windows.of(op, source, source.channels), weights, op.groups if isinstance(op, Conv) else 1)
     result = storage(target.type)
 
     def step(x: np.ndarray) -> np.ndarray:

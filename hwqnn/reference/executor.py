@@ -14,7 +14,7 @@ from hwqnn.reference import plan
 from hwqnn.reference.plan import Call, Value
 from hwqnn.reference.step import check_int64, storage
 
-_CHUNK, _CHUNK_BYTES = 500, 1 << 19
+_CHUNK, _CHUNK_BYTES = 500, 1 << 20
 """Images, and bytes of a value between steps, that pass through all steps together: enough to hide the calls, few enough to stay in a cache."""
 
 

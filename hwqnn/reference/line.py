@@ -2,7 +2,7 @@
 
 Of those that a value x has reached, count(x) = #{j : x >= t[j]}, j from 0. The float32 function f(x) = trunc(clamp(slope * x + offset, 0, levels))
 never falls as x rises, for each of its operations rounds monotonically and slope >= 0. So f = count on every integer if for every j
-f(t[j]) >= j + 1 and f(t[j] - 1) <= j, where these are values of the source. `line` looks for such lines, and has `_line`, as compiled, prove them.
+f(t[j]) >= j + 1 and f(t[j] - 1) <= j, where these are values that can come. `line` looks for such lines, and has `_line`, as compiled, prove them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hwqnn.ir import Type
 from hwqnn.kernel import kernel
 from hwqnn.reference.step import Step
 
@@ -42,41 +41,41 @@ class Line:
         return count
 
 
-def line(levels: np.ndarray, source: Type) -> Line | None:
-    """The line that counts `levels`, int64 (levels, C), ascending and within [min, max + 1] of the source; None if no such line is found."""
-    if not len(levels) or max(-source.min, source.max) > _EXACT:
+def line(levels: np.ndarray, least: np.ndarray, most: np.ndarray) -> Line | None:
+    """The line that counts `levels`, int64 (levels, C), ascending, in values that lie in [least, most], int64 (C,); None if no such line is found."""
+    if not len(levels) or max(-least.min(), most.max()) > _EXACT:
         return None
-    slope, offset = _candidate(levels, source)
+    slope, offset = _candidate(levels, least, most)
     found = Line(slope.astype(np.float32), offset.astype(np.float32), len(levels))
     zero, one = np.zeros(levels.shape[1], np.int32), np.ones(levels.shape[1], np.int32)
     count, j = found.step(zero, one), np.arange(len(levels))[:, None]
-    above = count(np.minimum(levels, source.max).astype(np.int32)) > j
-    below = count(np.maximum(levels - 1, source.min).astype(np.int32)) <= j
-    proven = (above | (levels > source.max)) & (below | (levels <= source.min))
+    above = count(np.clip(levels, least, most).astype(np.int32)) > j
+    below = count(np.clip(levels - 1, least, most).astype(np.int32)) <= j
+    proven = (above | (levels > most)) & (below | (levels <= least))
     return found if proven.all() and np.isfinite(found.offset).all() else None
 
 
-def _candidate(levels: np.ndarray, source: Type) -> tuple[np.ndarray, np.ndarray]:
+def _candidate(levels: np.ndarray, least: np.ndarray, most: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Slopes > 0 and offsets, float64 (C,), of the lines that keep farthest from where they would miss a level.
 
     Level j is met where t[j] - 1 < apart * (j + 1) + start <= t[j], with slope = 1 / apart and offset = -start / apart. For each `apart` this is an
     interval of starts, whose width is concave in `apart`: a ternary search finds the widest.
     """
     steps = np.arange(1, len(levels) + 1)[:, None]
-    reached, missed = levels <= source.max, levels > source.min
+    reached, missed = levels <= most, levels > least
 
     def interval(apart: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         to = np.where(reached, levels - apart * steps, np.inf).min(axis=0)
         return np.where(missed, levels - 1 - apart * steps, -np.inf).max(axis=0), to
 
-    low, high = np.full(levels.shape[1], 2.0**-8), np.full(levels.shape[1], float(source.max - source.min + 2))
+    low, high = np.full(len(most), 2.0**-8), (most - least + 2).astype(float)
     for _ in range(80):
         a, b = low + (high - low) / 3, high - (high - low) / 3
         widths = [to - start for start, to in (interval(a), interval(b))]
         low, high = np.where(widths[0] < widths[1], a, low), np.where(widths[0] < widths[1], high, b)
     apart = (low + high) / 2
-    least, most = interval(apart)
-    start = np.where(np.isinf(least), most - 1, np.where(np.isinf(most), least + 1, (least + most) / 2))
+    low, high = interval(apart)
+    start = np.where(np.isinf(low), high - 1, np.where(np.isinf(high), low + 1, (low + high) / 2))
     return 1 / apart, -start / apart
 
 

@@ -6,15 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.extending import intrinsic
 
 from hwqnn.ir import Edge, Threshold
 from hwqnn.kernel import kernel
 from hwqnn.reference import bits
-from hwqnn.reference.step import Step, check_int64, storage
+from hwqnn.reference.step import Step, check_int64
 from hwqnn.reference.threshold import limited
+
+_AT_ONCE = 16
 
 Packer = Callable[[np.ndarray, int], np.ndarray]
 
@@ -64,31 +66,33 @@ def packer(above: np.ndarray, flip: np.ndarray, of: np.ndarray) -> Packer:
 
 @kernel
 def _pack(x, above, of, at, flips, out):  # type: ignore[no-untyped-def]
-    """Eight channels at a time, then one by one those that are left."""
+    """`_AT_ONCE` channels at a time, then one by one those that are left."""
     channels = x.shape[1]
-    eights = channels // 8
+    vectors = channels // _AT_ONCE
+    position = at % len(of)
     for n in range(len(x)):
-        limits = of[(at + n) % len(of)]
+        limits = of[position]
         for v in range(len(flips)):
             word = np.uint64(0)
-            for b in range(8 * v, min(8 * v + 8, eights)):
-                word |= np.uint64(_at_least(x, n * channels + 8 * b, above, limits * channels + 8 * b)) << np.uint64(8 * b % 64)
-            for c in range(max(64 * v, 8 * eights), min(64 * v + 64, channels)):
+            for b in range(64 // _AT_ONCE * v, min(64 // _AT_ONCE * (v + 1), vectors)):
+                word |= np.uint64(_at_least(x, n * channels + _AT_ONCE * b, above, limits * channels + _AT_ONCE * b)) << np.uint64(_AT_ONCE * b % 64)
+            for c in range(max(64 * v, _AT_ONCE * vectors), min(64 * (v + 1), channels)):
                 word |= np.uint64(x[n, c] >= above[limits, c]) << np.uint64(c % 64)
             out[n, v] = word ^ flips[v]
+        position = position + 1 if position + 1 < len(of) else 0
 
 
 @intrinsic
 def _at_least(typing: Any, x: Any, i: Any, y: Any, j: Any) -> Any:
-    """Eight comparisons x[i] >= y[j] of neighbours in flat arrays of one type, as bits."""
+    """`_AT_ONCE` comparisons x[i] >= y[j] of neighbours in flat arrays of one type, as bits."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        eight = ir.VectorType(ir.IntType(x.dtype.bitwidth), 8)
+        vector = ir.VectorType(ir.IntType(x.dtype.bitwidth), _AT_ONCE)
 
         def load(of: Any, array: Any, at: Any) -> Any:
             place = builder.gep(context.make_array(of)(context, builder, value=array).data, [at])
-            return builder.load(builder.bitcast(place, eight.as_pointer()), align=x.dtype.bitwidth // 8)
+            return builder.load(builder.bitcast(place, vector.as_pointer()), align=x.dtype.bitwidth // 8)
 
-        return builder.bitcast(builder.icmp_signed(">=", load(x, *args[:2]), load(y, *args[2:])), ir.IntType(8))
+        return builder.bitcast(builder.icmp_signed(">=", load(x, *args[:2]), load(y, *args[2:])), ir.IntType(_AT_ONCE))
 
-    return types.uint8(x, types.int64, y, types.int64), emit
+    return types.uint16(x, types.int64, y, types.int64), emit

@@ -11,7 +11,7 @@ from hwqnn.ir import Bipolar, Conv, Graph, MatMul, Op, Threshold
 from hwqnn.reference import affine, argmax, dense, joins, pool, shape, threshold  # noqa: F401  (they register their steps)
 from hwqnn.reference.bits import words
 from hwqnn.reference.pack import pack_signs, pack_threshold, unpack
-from hwqnn.reference.step import PACKED_STEPS, Step, make_step
+from hwqnn.reference.step import PACKED_STEPS, Step, make_step, storage
 from hwqnn.reference.xnor import xnor_sum, xnor_threshold
 
 
@@ -36,7 +36,7 @@ def size(graph: Graph, value: Value) -> int:
     """Bytes of one image's value."""
     edge = graph.edges[value.name]
     pixels = math.prod(edge.shape[:-1])
-    return 8 * pixels * words(edge.channels) if value.packed else 4 * pixels * edge.channels
+    return 8 * pixels * words(edge.channels) if value.packed else storage(edge.type).itemsize * pixels * edge.channels
 
 
 def plain(graph: Graph) -> list[Call]:
@@ -93,12 +93,14 @@ def _made(graph: Graph, op: Op, packed: set[str]) -> _Made:
     sources, target, to_bits = tuple(graph.edges[name] for name in op.inputs), graph.edges[op.name], op.name in packed
     if isinstance(op, Threshold):
         to_bits = to_bits and op.levels == 1
-        step = pack_threshold(op, sources[0]) if to_bits else make_step(op, sources, target)
         if (product := _fusable(graph, op)) is None:
+            step = pack_threshold(op, sources[0]) if to_bits else make_step(op, sources, target)
             return _Made(step, op.inputs, False, to_bits)
         source, from_bits = graph.edges[product.inputs[0]], _binary(graph, product)
         if from_bits and to_bits:
             return _Made(xnor_threshold(product, op, source, target), product.inputs, True, True)
+        reached = product.channel_range(source.type)
+        step = pack_threshold(op, sources[0]) if to_bits else threshold.threshold(op, sources[0], target, reached)
         multiply = xnor_sum if from_bits else dense.product
         return _Made(multiply(product, source, sources[0], step), product.inputs, from_bits, to_bits)
     if isinstance(op, MatMul | Conv) and _binary(graph, op):

@@ -11,8 +11,8 @@ from hwqnn.reference.step import Step, check_int64, step_of, storage
 
 
 @step_of(Threshold)
-def threshold(op: Threshold, source: Edge, target: Edge) -> Step:
-    """Integers (N, ..., C) to integers of the same shape."""
+def threshold(op: Threshold, source: Edge, target: Edge, within: tuple[np.ndarray, np.ndarray] | None = None) -> Step:
+    """Integers (N, ..., C) to integers of the same shape. `within`: the least and the greatest value that come in each channel, where known, (C,)."""
     check_int64(op, source)
     check_int64(op, target)
     result = storage(target.type)
@@ -21,7 +21,8 @@ def threshold(op: Threshold, source: Edge, target: Edge) -> Step:
     down = np.broadcast_to(op.descending, source.channels)
     base = np.where(down, op.base + op.step * op.levels, op.base).astype(result)
     step_ = np.where(down, -op.step, op.step).astype(result)
-    if (found := line(levels, source.type)) is not None:
+    least, most = within or (np.full(source.channels, source.type.min), np.full(source.channels, source.type.max))
+    if (found := line(levels, least, most)) is not None:
         return found.step(base, step_)
     compare = storage(source.type)
     levels = levels.astype(compare)

@@ -206,12 +206,13 @@ def test_pins_that_only_converters_can_join() -> None:
     assert simulate(design).interval >= 21
 
 
-def test_windows_are_pinned_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("window", [{"elements": 1, "bram": True}, {"elements": 2, "gives": 8}], ids=["by taps", "whole"])
+def test_windows_are_pinned_too(tmp_path: Path, window: dict[str, object]) -> None:
     graph, path = windows(), tmp_path / "fold.json"
-    path.write_text('{"layers": {"conv1": {"pe": 1, "simd": 4, "window": {"elements": 1, "bram": true}}, "maxpool3": {"pe": 2, "simd": 2}}}')
+    path.write_text(json.dumps({"layers": {"conv1": {"pe": 1, "simd": 4, "window": window}, "maxpool3": {"pe": 2, "simd": 2}}}))
     design = fold.solve(graph, BOARD, clock_mhz=CLOCK, fps=None, pins=fold.read_pins(path, graph))
     layers = fold.pins_of(design)["layers"]
-    assert layers["conv1"] == {"pe": 1, "simd": 4, "bram": False, "product": "planes", "window": {"elements": 1, "bram": True}}
+    assert layers["conv1"] == {"pe": 1, "simd": 4, "bram": False, "product": "planes", "window": window}
     assert layers["maxpool3"] == {"pe": 2, "simd": 2, "window": {"elements": 2, "bram": False}}
     path.write_text(json.dumps(fold.pins_of(design)))
     again = fold.solve(graph, BOARD, clock_mhz=CLOCK, fps=None, pins=fold.read_pins(path, graph))
@@ -241,7 +242,7 @@ def test_fold_file_round_trip(tmp_path: Path) -> None:
         ('{"layers": {"fc1": {"pe": 1, "simd": 1, "product": "lut"}}}', "'lut' is not a valid Product"),
         (
             '{"layers": {"fc1": {"pe": 1, "simd": 1, "window": {"pe": 1}}}}',
-            "'window' of layer 'fc1' has an unknown key 'pe'; known here are elements, bram",
+            "'window' of layer 'fc1' has an unknown key 'pe'; known here are elements, gives, bram",
         ),
         ('{"layers": {"fc1": {"pe": 1, "simd": 1, "window": {"elements": 1}}}}', "no window in layer 'fc1'"),
         ('{"input": {"pe": 0}}', "'input' has an unknown key 'pe'; known here are elements"),

@@ -42,6 +42,27 @@ def test_windows(window: dict[str, object], found: list[str]) -> None:
     assert [kind for _, kind in kinds(net.graph("net"))] == found
 
 
+@pytest.mark.parametrize(
+    ("window", "whole"),
+    [
+        ({"kernel": 3}, [54]),
+        ({"kernel": 3, "padding": (1, 1, 1, 1), "stride": (2, 2)}, [54]),
+        ({"kernel": 3, "groups": 2}, []),
+        ({"kernel": 3, "groups": 6}, []),
+        ({"kernel": 1, "stride": (2, 2)}, []),
+        ({"kernel": 1, "padding": (0, 2, 0, 0)}, []),
+        ({"kernel": 3, "padding": (3, 0, 0, 0)}, []),  # a window above the map
+        ({"kernel": 9, "padding": (4, 4, 4, 4)}, []),  # 81 taps of 6 channels of 3 bits
+    ],
+)
+def test_windows_that_come_whole(window: dict[str, object], whole: list[int]) -> None:
+    """In dense convolutions of moderate width, beside those that come tap by tap."""
+    net = Net(UInt(3), (12, 12, 6))
+    net.conv(6, **window)
+    found = stages(net.graph("net"))[0]
+    assert found.kind == "window" and [f.pe for f in found.foldings if f.pe > f.simd] == whole
+
+
 def test_thresholds_are_fused_only_where_nothing_else_reads_the_sums() -> None:
     net = Net(Bipolar(), (6,))
     net.dense(6)

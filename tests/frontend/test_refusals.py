@@ -186,8 +186,6 @@ MAPS = {
         "layer '1.1' (QuantConv2d)", "do not lie as the channels of a map",
     ),
     "features first": (lambda: fc(), "layer '1' (QuantLinear)", "the last axis of (N, 2, 6, 6)", "flatten"),
-    "no batch": (lambda: nn.Sequential(nn.Flatten(1, 2), qnn.QuantConv2d(2, 2, 3)), "layer '1.1' (QuantConv2d)", "(N, 12, 6)"),
-    "no batch for a pool": (lambda: nn.Sequential(nn.Flatten(1, 2), nn.MaxPool2d(2)), "layer '1.1' (MaxPool2d)", "(N, 12, 6)"),
     "part of the rows": (lambda: Apply(lambda x: nn.functional.max_pool2d(x[:, :, 1:], 2)), "do not lie as the channels of a map"),
     "pixel shuffle": (lambda: nn.Sequential(nn.PixelUnshuffle(2), nn.MaxPool2d(2)), "layer '1.1' (MaxPool2d)", "do not lie as"),
     "rows joined": (lambda: Apply(lambda x: torch.cat([x, x], 2)), "torch.cat", "do not lie as the channels of a map"),
@@ -211,6 +209,13 @@ class Apply(nn.Module):
 def test_unsupported_on_maps(case: str) -> None:
     make, *words = MAPS[case]
     refuse(net(act(), make()), UnsupportedError, "Supported are QuantLinear", *words, shape=(2, 2, 6, 6))
+
+
+@pytest.mark.parametrize(("layer", "name"), [(qnn.QuantConv2d(2, 2, 3), "QuantConv2d"), (nn.MaxPool2d(2), "MaxPool2d")])
+def test_a_batch_that_passes_for_channels(layer: nn.Module, name: str) -> None:
+    """That is the data's fault: other layouts of it can be tried."""
+    model = net(act(), nn.Sequential(nn.Flatten(1, 2), layer))
+    refuse(model, InputError, f"layer '1.1' ({name})", "(N, 12, 6)", "batch for channels", shape=(2, 2, 6, 6))
 
 
 @pytest.mark.parametrize("case", FUNCTIONS)

@@ -38,6 +38,8 @@ def test_convolutions_and_pools_are_those_of_torch(seed: int) -> None:
     inputs, outputs = (groups * int(n) for n in rng.integers(1, 4, 2))
     if seed % 4 == 0:
         groups, inputs = 1, 64 * int(rng.integers(1, 3))
+    elif seed % 4 == 1:  # depthwise, or in groups of many outputs: panels that are full, wide, or hardly begun
+        groups, inputs, outputs = [(16, 16, 16), (33, 33, 33), (64, 64, 64), (3, 9, 51), (2, 4, 64)][seed // 4 % 5]
     kinds: list[Type] = [Bipolar(), Bipolar(), Int(4), UInt(8)]
     of, weight_type = kinds[rng.integers(4)], kinds[rng.integers(3)]
     x, geometry = values_of(rng, of, (5, height, width, inputs)), random_geometry(rng, height, width)
@@ -123,9 +125,9 @@ def test_moves_on_packed_bits(channels: int, other: int) -> None:
     check(clear, values_of(rng, Bipolar(), (5, 2, 2, channels)))
 
 
-@pytest.mark.parametrize("top", [15, 24, 53])
+@pytest.mark.parametrize("top", [15, 24, 31, 53])
 def test_convolutions_at_the_edge_of_each_arithmetic(top: int) -> None:
-    """2^15 overflows int16, 2^24 + 1 has no float32 and 2^53 + 1 no float64; ahead of a threshold, too, and channel by channel."""
+    """2^15 overflows int16 and 2^31 int32, 2^24 + 1 has no float32 and 2^53 + 1 no float64; ahead of a threshold, too, and channel by channel."""
     entry = Input(name="x", inputs=(), type=UInt(1), shape=(1, 4, 1))
     x = np.array(list(product((0, 1), repeat=4))).reshape(-1, 1, 4, 1)
     for end in (2**top - 2, 2**top - 1, 2**top):
@@ -137,6 +139,29 @@ def test_convolutions_at_the_edge_of_each_arithmetic(top: int) -> None:
         check(Graph("g", (entry, conv, sign), "t"), x)
         lone = replace(conv, weight=weight[:1])
         check(Graph("g", (entry, lone), "c"), x)
+
+
+@pytest.mark.parametrize("last", [-(2**15), 1 - 2**15, 2**15 - 1])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_pairs_at_the_ends_of_int16(last: int, groups: int) -> None:
+    """Sums just below 2^31 (of which half are products of -2^15 twice), and at it, where they no longer fit int32; dense and depthwise."""
+    ends = (-(2**15), 2**15 - 1, 0)
+    x = np.array(list(product(ends, repeat=4))).reshape(-1, 1, 2, 2)
+    entry = Input(name="x", inputs=(), type=Int(16), shape=(1, 2, 2))
+    weight = np.array([[[-(2**15), 0], [last, 0]], [[0, 2**15 - 1], [0, last]]])[:, None] if groups == 1 else np.array([[-(2**15), last]] * 2)
+    weight = weight.reshape(2, 1, 2, 2 // groups)
+    conv = Conv(name="c", inputs=("x",), weight=weight, weight_type=Int(16), geometry=Geometry((1, 2)), groups=groups)
+    codes = Threshold(
+        name="t",
+        inputs=("c",),
+        thresholds=np.array([[-(2**31) + 2**16, 0, 2**31 - 2**15]]),
+        descending=np.array([False]),
+        base=0,
+        step=1,
+        type=UInt(2),
+    )
+    check(Graph("g", (entry, conv), "c"), x)
+    check(Graph("g", (entry, conv, codes), "t"), x)
 
 
 @pytest.mark.parametrize("rows", [1, 3])

@@ -13,6 +13,7 @@ GRID = (
     (Bipolar(), 4, 1, 4, 3, "none"),
     (Bipolar(), 3, 5, 4, 2, "any"),
     (UInt(1), 2, 2, 2, 3, "alike"),
+    (Int(1), 3, 2, 3, 2, "any"),
     (UInt(2), 2, 3, 9, 2, "any"),
     (Int(3), 3, 2, 4, 2, "any"),
     (Int(8), 1, 3, 5, 2, "none"),

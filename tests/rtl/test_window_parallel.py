@@ -36,6 +36,7 @@ PADDED = (
     (((3, 3), (1, 1), (1, 1, 1, 1)), 1, 4, 1, 2),  # rows that are always outside
     (((3, 3), (1, 1), (1, 1, 1, 1)), 3, 3, 1, 2),
     (((4, 4), (1, 1), (2, 1, 1, 2)), 3, 4, 2, 1),
+    (((2, 1), (1, 2), (0, 1, 0, 0)), 3, 5, 1, 2),  # the first window of a line that is none comes before the last pixel
     (((1, 2), (2, 3), (0, 0, 5, 2)), 3, 5, 1, 3),  # lines that are padding only
     (((1, 3), (1, 1), (0, 2, 0, 0)), 1, 9, 2, 3),  # a causal signal
     (((1, 4), (1, 3), (0, 1, 0, 2), (1, 2)), 1, 11, 3, 1),

@@ -11,6 +11,7 @@ from hwqnn.dataflow.design import Source
 from hwqnn.dataflow.pool import PoolBlock
 from hwqnn.dataflow.upsample import UpsampleBlock
 from hwqnn.dataflow.window import Window
+from hwqnn.dataflow.window_parallel import ParallelWindow
 from hwqnn.emit import emit
 from hwqnn.ir import Bipolar, Geometry, Type, UInt
 
@@ -18,6 +19,11 @@ from hwqnn.ir import Bipolar, Geometry, Type, UInt
 def window(geometry: Geometry, size: int, channels: int, elements: int, of: Type, tile: int | None = None, bram: bool = False) -> Window:
     beat = Beat(elements, of)
     return Window(beat_in=beat, beat_out=beat, geometry=geometry, height=size, width=size, channels=channels, tile=tile or channels, pad=0, bram=bram)
+
+
+def whole(geometry: Geometry, size: int, channels: int, of: Type) -> ParallelWindow:
+    beat = Beat(channels, of)
+    return ParallelWindow(beat_in=beat, beat_out=Beat(channels * geometry.taps, of), geometry=geometry, height=size, width=size)
 
 
 def pool(channels: int, elements: int, pixels: int) -> PoolBlock:
@@ -32,6 +38,10 @@ BLOCKS: dict[str, Block] = {
     "digits": window(Geometry((5, 5)), 28, 1, 1, UInt(8)),
     "residual": window(Geometry((3, 3), (1, 1), (1, 1, 1, 1)), 32, 16, 4, UInt(4)),
     "before a pool": window(Geometry((2, 2), (2, 2)), 28, 64, 16, Bipolar(), tile=16),
+    "digits at once": whole(Geometry((5, 5)), 28, 1, UInt(8)),
+    "image at once": whole(Geometry((3, 3), (1, 1), (1, 1, 1, 1)), 32, 3, UInt(8)),
+    "bits at once": whole(Geometry((3, 3)), 14, 16, Bipolar()),
+    "strided at once": whole(Geometry((7, 7), (2, 2), (3, 3, 3, 3)), 64, 3, UInt(8)),
     "pool": pool(64, 16, 14 * 14),
     "upsample": UpsampleBlock(beat_in=Beat(8, UInt(4)), beat_out=Beat(8, UInt(4)), factor=(2, 2), height=8, width=8, channels=32),
 }

@@ -112,7 +112,7 @@ def dequantize_linear(call: Call) -> Symbol:
 
 @standard("Clip")
 def clip(call: Call) -> Symbol:
-    """Right behind a quantizer it narrows the codes, as exporters write few-bit quantizers; anywhere else it is a clamp of reals."""
+    """Right behind QuantizeLinear it narrows the codes, as exporters write few-bit quantizers; anywhere else it is a clamp of reals."""
     lo, hi = (bound(call, at, name) for at, name in ((1, "min"), (2, "max")))
     narrowed = narrower(call, lo, hi)
     return narrowed if narrowed is not None else call.x.then(Clamp(lo, hi))
@@ -125,7 +125,7 @@ def bound(call: Call, at: int, name: str) -> Fraction | None:
 
 
 def narrower(call: Call, lo: Fraction | None, hi: Fraction | None) -> Symbol | None:
-    """The symbol with a tighter quantizer; None when it is no uniform quantizer's output or a bound is no code."""
+    """The symbol with a tighter quantizer; None when it is not the codes of a uniform quantizer or a bound is none of them."""
     op = next(op for op in call.builder.ops if op.name == call.x.producer)
     if not isinstance(op, Requantize) or not isinstance(q := op.quantizer, UniformQuantizer):
         return None
@@ -134,9 +134,9 @@ def narrower(call: Call, lo: Fraction | None, hi: Fraction | None) -> Symbol | N
         if not isinstance(piece, Affine) or len(piece.mul) != 1 or len(piece.add) != 1:
             return None
         mul, add = mul * piece.mul[0], add * piece.mul[0] + piece.add[0]
-    if mul <= 0:
+    if mul != 1:  # real values, not codes: the quantizer may have other readers
         return None
-    low, high = (limit if b is None else (b - add) / mul + q.zero_point for b, limit in ((lo, q.lo), (hi, q.hi)))
+    low, high = (limit if b is None else b - add + q.zero_point for b, limit in ((lo, q.lo), (hi, q.hi)))
     low, high = max(Fraction(low), Fraction(q.lo)), min(Fraction(high), Fraction(q.hi))
     if low.denominator != 1 or high.denominator != 1 or low > high:
         return None

@@ -29,7 +29,8 @@ class Outcome:
     Attributes:
         software, reference: labels of every image, int64 (N,), or of every pixel (N, H, W); no software when what runs it is not
             installed. rtl: of the first images, as many as were simulated.
-        doubled: the software's labels in float64, when float32 disagrees with the reference anywhere; else None.
+        doubled: the software's labels in float64, when float32 disagrees with the reference anywhere; else None. The reference's where two
+            classes tie exactly.
         paused: some images once more, while the source and the sink pause at random.
         cells: yosys' cells by node; None when synthesis was skipped.
         gates: what the synthesized netlist did; None when it was not asked for.
@@ -166,7 +167,7 @@ def _faithful(outcome: Outcome) -> report.Check:
     detail = f"software and reference disagree on the label of {differ:,} of {images:,} images"
     if outcome.doubled is not None:
         differ = differing(outcome.doubled, outcome.reference)
-        detail += f"; in float64 on {differ:,}" + (": float32 rounds ties apart" if differ <= _DISAGREEMENT_LIMIT * images else "")
+        detail += f"; in float64 on {differ:,} but for exact ties" + (": float32 rounds ties apart" if differ <= _DISAGREEMENT_LIMIT * images else "")
     return report.Check("The model was imported faithfully", differ <= _DISAGREEMENT_LIMIT * images, detail)
 
 

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import numpy as np
 
-from hwqnn.ir import ArgMax, Graph
-from hwqnn.passes import lower
+from hwqnn.ir import Graph
+from hwqnn.passes import Head, lower
+from hwqnn.passes.backmap import compose
+from hwqnn.passes.surd import Surd
 from hwqnn.reference import Executor
 
 
-def as_good(imported: Graph, x: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """bool (N,): whether each label (of an image, every one of its pixels') belongs to a class that no other beats, exactly.
+def as_good(imported: Graph, x: np.ndarray, labels: np.ndarray, winners: np.ndarray) -> np.ndarray:
+    """bool (N,): whether the class of each label (of an image, of every one of its pixels) scores exactly what the winner does.
 
     Args:
         x: raw integers in the graph's layout, (N, *shape).
-        labels: int64 (N,), or (N, H, W).
+        labels, winners: int64 (N,), or (N, H, W).
     """
-    graph = lower(imported)
-    head = graph.op(graph.output)
-    assert isinstance(head, ArgMax)
-    scores = Executor(graph, threads=1).trace(x)[head.inputs[0]]  # integers that order as the reals do
-    chosen = np.take_along_axis(scores, labels.reshape(*scores.shape[:-1], 1), axis=-1)[..., 0]
-    return (chosen == scores.max(axis=-1)).reshape(len(x), -1).all(axis=1)
+    graph = lower(imported, Head.SCORES)
+    scores = Executor(graph, threads=1).run(x)
+    scores = scores.reshape(len(x), -1, scores.shape[-1])
+    lines = {c: compose(graph.meaning, c) for c in range(scores.shape[-1])}
+
+    def score(values: np.ndarray, c: int) -> Surd:
+        slope, offset = lines[c]
+        return slope * Surd(int(values[c])) + offset
+
+    def equal(image: int) -> bool:
+        pairs = zip(labels[image].reshape(-1), winners[image].reshape(-1), scores[image], strict=True)
+        return all(a == b or (score(values, int(a)) - score(values, int(b))).sign() == 0 for a, b, values in pairs)
+
+    return np.array([equal(image) for image in range(len(x))], dtype=bool)

@@ -3,7 +3,7 @@
 //
 // usage: harness INPUT FRAMES BEATS_PER_FRAME OUT_BEATS_PER_FRAME MAX_CYCLES PAUSE_SEED PREFIX [WAVEFORM.fst]
 //   INPUT       raw bytes, IN_BYTES a beat, first beat first
-//   PAUSE_SEED  0: source and sink never pause; else both pause at random
+//   PAUSE_SEED  0: source and sink never pause; else both pause at random, for up to a quarter of MAX_CYCLES
 //   PREFIX      writes PREFIX.stamps (int64 cycle of each frame's last output; cycle 0 is the first input transfer)
 //               PREFIX.<probe number> (the transferred beats, whole bytes each) and PREFIX.out (the output port's, OUT_BYTES each
 //               and a byte for tlast)
@@ -24,15 +24,24 @@
 
 namespace {
 
-// A small deterministic generator (xorshift64): the same seed gives the same pauses everywhere.
+// Pauses at random (xorshift64): the same seed gives the same everywhere. As many are long as are short: short ones shift blocks against each other,
+// and long ones fill every buffer, so that even the first block is held back, or drain it.
 struct Pauses {
     uint64_t state;
+    int longest;  // neither a pause nor the time up to the next one is longer than 2**longest cycles
+    bool pausing = false;
+    int64_t left = 0;
     bool next() {
         if (state == 0) return false;
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        return (state & 3) == 0;
+        if (left == 0) {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            pausing = !pausing;
+            left = 1 + static_cast<int64_t>((state >> 16) & ((uint64_t{1} << (state & 0xffff) % (longest + 1)) - 1));
+        }
+        left--;
+        return pausing;
     }
 };
 
@@ -63,7 +72,10 @@ bool write_file(const std::string& path, const void* data, size_t size) {
 int main(int argc, char** argv) {
     if (argc < 8) return std::fprintf(stderr, "harness: 7 arguments expected\n"), 2;
     const int64_t frames = std::atoll(argv[2]), beats = std::atoll(argv[3]), out_beats = std::atoll(argv[4]), max_cycles = std::atoll(argv[5]);
-    Pauses source{std::strtoull(argv[6], nullptr, 10)}, sink{source.state * 2654435761ULL};
+    const uint64_t seed = std::strtoull(argv[6], nullptr, 10);
+    int longest = 0;  // long enough to be felt everywhere, and too short to pass for a standstill
+    while (max_cycles >> (longest + 3) > 0) longest++;
+    Pauses source{seed, longest}, sink{seed * 2654435761ULL, longest};
     const std::string prefix = argv[7];
 
     std::vector<uint8_t> input(static_cast<size_t>(frames * beats * IN_BYTES));

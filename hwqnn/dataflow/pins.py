@@ -37,8 +37,8 @@ _LAYER = {"pe": int, "simd": int, "bram": bool, "product": str, "window": dict}
 def read_pins(path: Path, graph: Graph) -> Pins:
     """Reads a fold file: `{"input": {"elements": 8}, "layers": {"fc1": {"pe": 32, "simd": 16}, ...}}`; layers not named stay free.
 
-    A layer may also say `"bram": true`, `"product": "dsp"` and, where it has a window, `"window": {"elements": 4, "bram": true}`; `"gives": 36` makes one
-    of 3x3 taps come whole.
+    A layer may also say `"bram": true`, `"product": "dsp"` and, where it has a window, `"window": {"elements": 4, "bram": true}`;
+    `{"elements": 4, "gives": 36}` makes a window of 3x3 taps come whole.
 
     Raises:
         InputError: the file is unreadable, has an unknown key or lacks one, names an unknown layer, or a number does not divide the layer's size.

@@ -17,7 +17,7 @@ def product(op: MatMul | Conv, source: Edge, target: Edge, then: Step | None = N
     check_int64(op, source)
     check_int64(op, target)
     kernels = op.weight if isinstance(op, Conv) else op.weight[:, None, None]
-    weights = kernels.astype(_exact(op, source, target))
+    weights: np.ndarray = kernels.astype(_exact(op, source, target))
     sums = sums_of(Windows.of(op, source, source.channels), weights, op.groups if isinstance(op, Conv) else 1)
     result = storage(target.type)
 

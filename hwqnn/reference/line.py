@@ -1,6 +1,6 @@
 """Thresholds that lie evenly, as those of a uniform quantizer do, counted by one multiplication: floor(slope * x + offset), within [0, levels].
 
-Of those that a value x has reached, count(x) = #{j : x >= t[j]}, j from 0. The float32 function f(x) = trunc(clamp(slope * x + offset, 0, levels))
+Of those that a value x has reached, count(x) = #{j : x >= t[j]}, j from 0. The function of floats f(x) = trunc(clamp(slope * x + offset, 0, levels))
 never falls as x rises, for each of its operations rounds monotonically and slope >= 0. So f = count on every integer if for every j
 f(t[j]) >= j + 1 and f(t[j] - 1) <= j, where these are values that can come. `line` looks for such lines, and has `_line`, as compiled, prove them.
 """
@@ -14,13 +14,13 @@ import numpy as np
 from hwqnn.kernel import kernel
 from hwqnn.reference.step import Step
 
-_EXACT = 1 << 24
-"""Integers up to here are float32 values."""
+_FLOATS = ((np.float32, 1 << 24), (np.float64, 1 << 53))
+"""The faster one first, and up to where every integer is one of its values."""
 
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """`slope` and `offset`, float32 (C,), that count up to `levels`."""
+    """`slope` and `offset`, float32 or float64 (C,), that count up to `levels`."""
 
     slope: np.ndarray
     offset: np.ndarray
@@ -35,7 +35,7 @@ class Line:
             out = np.empty(x.shape, base.dtype)
             repeat = x.shape[-2] if x.ndim > 2 else 1  # a row of pixels at a time, so that few channels fill the vectors, too
             constants = (np.tile(of, repeat) for of in (self.slope, self.offset, base, step))
-            _line(x.reshape(-1, repeat * channels), np.float32(self.levels), *constants, out.reshape(-1, repeat * channels))
+            _line(x.reshape(-1, repeat * channels), self.slope.dtype.type(self.levels), *constants, out.reshape(-1, repeat * channels))
             return out
 
         return count
@@ -43,16 +43,23 @@ class Line:
 
 def line(levels: np.ndarray, least: np.ndarray, most: np.ndarray) -> Line | None:
     """The line that counts `levels`, int64 (levels, C), ascending, in values that lie in [least, most], int64 (C,); None if no such line is found."""
-    if not len(levels) or max(-least.min(), most.max()) > _EXACT:
+    if not len(levels):
         return None
     slope, offset = _candidate(levels, least, most)
-    found = Line(slope.astype(np.float32), offset.astype(np.float32), len(levels))
-    zero, one = np.zeros(levels.shape[1], np.int32), np.ones(levels.shape[1], np.int32)
+    for dtype, exact in _FLOATS:
+        found = Line(slope.astype(dtype), offset.astype(dtype), len(levels))
+        if max(-least.min(), most.max()) <= exact and _proven(found, levels, least, most):
+            return found
+    return None
+
+
+def _proven(found: Line, levels: np.ndarray, least: np.ndarray, most: np.ndarray) -> bool:
+    zero, one = np.zeros(len(least), np.int32), np.ones(len(least), np.int32)
     count, j = found.step(zero, one), np.arange(len(levels))[:, None]
-    above = count(np.clip(levels, least, most).astype(np.int32)) > j
-    below = count(np.clip(levels - 1, least, most).astype(np.int32)) <= j
-    proven = (above | (levels > most)) & (below | (levels <= least))
-    return found if proven.all() and np.isfinite(found.offset).all() else None
+    above = count(np.clip(levels, least, most)) > j
+    below = count(np.clip(levels - 1, least, most)) <= j
+    right = (above | (levels > most)) & (below | (levels <= least))
+    return bool(right.all() and (found.slope >= 0).all())
 
 
 def _candidate(levels: np.ndarray, least: np.ndarray, most: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -84,7 +91,7 @@ def _line(x, levels, slope, offset, base, step, out):  # type: ignore[no-untyped
     """Row by row, without branches; `x` and `out` are (N, C), contiguous. Without fast math, so each operation rounds by itself."""
     for n in range(len(x)):
         for c in range(x.shape[1]):
-            reached = np.float32(x[n, c]) * slope[c] + offset[c]
-            reached = reached if reached > np.float32(0) else np.float32(0)
+            reached = slope.dtype.type(x[n, c]) * slope[c] + offset[c]
+            reached = reached if reached > slope.dtype.type(0) else slope.dtype.type(0)
             reached = reached if reached < levels else levels
             out[n, c] = base[c] + step[c] * np.int32(reached)

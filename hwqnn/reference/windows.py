@@ -23,7 +23,10 @@ class Windows:
     @classmethod
     def of(cls, op: MatMul | Conv, source: Edge, pixel: int) -> Windows:
         """Those of a convolution; a matrix product has one of a single position."""
-        return cls(op.geometry, *source.shape[:2], pixel) if isinstance(op, Conv) else cls(Geometry((1, 1)), 1, 1, pixel)
+        if isinstance(op, MatMul):
+            return cls(Geometry((1, 1)), 1, 1, pixel)
+        height, width, _ = source.shape
+        return cls(op.geometry, height, width, pixel)
 
     @property
     def positions(self) -> tuple[int, int]:

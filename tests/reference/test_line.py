@@ -23,12 +23,12 @@ def check(levels: np.ndarray, least: np.ndarray, most: np.ndarray, sample: int =
     for c, (low, high) in enumerate(zip(least.tolist(), most.tolist(), strict=True)):
         x = np.arange(low, high + 1) if high - low < sample else rng.integers(low, high, sample, endpoint=True)
         x = np.unique(np.clip(np.concatenate([x, levels[:, c], levels[:, c] - 1, [low, high]]), low, high))
-        got = count(np.broadcast_to(x[:, None].astype(np.int32), (len(x), levels.shape[1])))
+        got = count(np.broadcast_to(x[:, None], (len(x), levels.shape[1])))
         assert (got[:, c] == counted(levels[:, [c]], x)[:, 0]).all()
     return found
 
 
-@pytest.mark.parametrize("bits", [2, 8, 13, 16])
+@pytest.mark.parametrize("bits", [2, 8, 13, 20, 28])
 @pytest.mark.parametrize("levels", [1, 2, 3, 15, 255])
 def test_uniform_quantizers_have_a_line(bits: int, levels: int) -> None:
     """Steps from a fraction of an integer to more than the range, starts from before the range to after it, cut where no value comes."""
@@ -65,8 +65,8 @@ def test_a_line_is_right_or_not_found(seed: int) -> None:
     check(levels_, least, most)
 
 
-@pytest.mark.parametrize("most", [2**24, 2**24 + 1, 2**40])
-def test_values_that_float32_does_not_have(most: int) -> None:
-    """A threshold at the greatest value: 2^24 + 1 would round to 2^24."""
+@pytest.mark.parametrize("most", [2**24, 2**24 + 1, 2**53, 2**53 + 1])
+def test_values_that_floats_do_not_have(most: int) -> None:
+    """A threshold at the greatest value: 2^24 + 1 would round to 2^24 in float32, and 2^53 + 1 to 2^53 in float64."""
     found = check(np.array([[most]]), np.array([most - 1000]), np.array([most]))
-    assert (found is None) == (most > 2**24)
+    assert (None if found is None else found.slope.dtype) == (np.float32 if most <= 2**24 else np.float64 if most <= 2**53 else None)

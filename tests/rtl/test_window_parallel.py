@@ -1,4 +1,4 @@
-"""rtl/window_parallel.sv under cocotb: what it puts out, against the padded map written out; when, against the schedule that the timing engine uses."""
+"""rtl/window_parallel.sv under cocotb: what it gives, against the padded map written out; when, against the schedule that the timing engine uses."""
 
 import pytest
 from bench_runner import run_bench

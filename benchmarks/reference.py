@@ -1,8 +1,8 @@
 """The reference simulator against Brevitas eager on the same images, one thread each: python benchmarks/reference.py
 
 Both sides run in turn, pinned to one core, so that what else the machine does slows both; medians of the processor's time, and the ratio of the
-medians. Labels must agree. With --qonnx, a third side: qonnx executing the file that Brevitas exports of the model; onnxruntime, which it calls
-for ordinary nodes and which by itself starts a thread for each core, is told to use one.
+medians. Labels must agree. With --qonnx (slow), two more: qonnx executing the file that Brevitas exports of the model, for the whole batch at once
+and for one image; onnxruntime, which it calls for ordinary nodes and which by itself starts a thread for each core, is told to use one.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, help="images that pass at once")
     parser.add_argument("--rounds", type=int, default=21)
     parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)), help="the only core that anything runs on")
-    parser.add_argument("--qonnx", action="store_true", help="qonnx' executor, too (slow)")
+    parser.add_argument("--qonnx", action="store_true", help="qonnx' executor, too")
     args = parser.parse_args()
     os.sched_setaffinity(0, {args.core})
     torch.set_num_threads(1)
@@ -86,7 +86,8 @@ def compare(name: str, batch: int | None, rounds: int, with_qonnx: bool) -> bool
 
     sides: dict[str, Side] = {"Brevitas": eager, "reference": reference}
     if with_qonnx:
-        sides["qonnx"] = qonnx(model, real)
+        hold_onnxruntime()
+        sides["qonnx"], sides["qonnx image by image"] = qonnx(model, real), qonnx(model, real, at_once=1)
     labels = {side: run() for side, run in sides.items()}  # and so all are warm
     times: dict[str, list[float]] = {side: [] for side in sides}
     for _ in range(rounds):
@@ -99,7 +100,7 @@ def compare(name: str, batch: int | None, rounds: int, with_qonnx: bool) -> bool
     print(f"{name}: {images.name}, batch {batch}, 1 thread, median of {rounds} rounds")
     print(f"  reference {median['reference'] * 1e3:.3f} ms ({macs / median['reference'] / 1e9:.0f} G MAC/s)")
     met = True
-    for side, goal in (("Brevitas", case.eager), ("qonnx", case.qonnx)):
+    for side, goal in (("Brevitas", case.eager), ("qonnx", case.qonnx), ("qonnx image by image", None)):
         if side in sides:
             ratio, disagree = median[side] / median["reference"], int((labels[side] != labels["reference"]).sum())
             print(f"  {side} {median[side] * 1e3:.2f} ms, {ratio:.1f} x (goal {goal or '-'}), {disagree} labels differ")
@@ -107,9 +108,18 @@ def compare(name: str, batch: int | None, rounds: int, with_qonnx: bool) -> bool
     return met
 
 
-def qonnx(model: torch.nn.Module, real: torch.Tensor) -> Side:
-    """qonnx' own executor, node by node, on the exported model with the whole batch in its shapes."""
+def hold_onnxruntime() -> None:
+    """One thread for every session, of which qonnx makes one for each node."""
     import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    onnxruntime.InferenceSession = partial(onnxruntime.InferenceSession, sess_options=options)
+
+
+def qonnx(model: torch.nn.Module, real: torch.Tensor, at_once: int | None = None) -> Side:
+    """qonnx' own executor, node by node, on the model exported for so many images, by default the whole batch."""
+    images = real.split(at_once or len(real))
     from qonnx.core.modelwrapper import ModelWrapper
     from qonnx.core.onnx_exec import execute_onnx
     from qonnx.transformation.infer_shapes import InferShapes
@@ -117,13 +127,10 @@ def qonnx(model: torch.nn.Module, real: torch.Tensor) -> Side:
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         path = Path(folder) / "model.onnx"
-        export_qonnx(model, real, str(path), dynamo=False)
+        export_qonnx(model, images[0], str(path), dynamo=False)
         wrapper = ModelWrapper(str(path)).transform(InferShapes())
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    onnxruntime.InferenceSession = partial(onnxruntime.InferenceSession, sess_options=options)  # qonnx makes a session for each node
     entry, result = wrapper.graph.input[0].name, wrapper.graph.output[0].name
-    return lambda: execute_onnx(wrapper, {entry: real.numpy()})[result].argmax(1)
+    return lambda: np.concatenate([execute_onnx(wrapper, {entry: part.numpy()})[result].argmax(1) for part in images])
 
 
 if __name__ == "__main__":

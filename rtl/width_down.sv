@@ -1,5 +1,5 @@
-// Splits each input beat into RATIO output beats, low part first. Combinational (depth 0): the input beat waits while its parts leave.
-// The frame's length is the source's business, so the last flag passes through: it belongs to the last part of the last beat.
+// Splits each input beat into RATIO output beats, low part first. A step takes the beat and gives its first part, the other steps give the rest from
+// a register: so the source goes on while the parts leave, and a block whose pipeline stalls with its output does not wait for them.
 module width_down #(
   parameter int unsigned WIDTH = 1,  // bits of an output beat
   parameter int unsigned RATIO = 2   // output beats per input beat
@@ -24,21 +24,31 @@ module width_down #(
     $fatal(1, "width_down: RATIO must be at least 2");
   end
 
+  // The part at the output, of the beat in the register.
   logic [PART_BITS-1:0] part_q;
-  logic last_part;
-
-  assign last_part = part_q == PART_BITS'(RATIO - 1);
+  logic valid_q, last_q, last_part;
+  logic [RATIO-1:0][WIDTH-1:0] parts_q;
+  assign last_part  = part_q == PART_BITS'(RATIO - 1);
+  assign s_tready_o = !valid_q || (m_tready_i && last_part);
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) part_q <= '0;
-    else if (s_tvalid_i && m_tready_i) part_q <= last_part ? '0 : part_q + PART_BITS'(1);
+    if (!rst_ni) begin
+      valid_q <= 1'b0;
+      part_q  <= '0;
+    end else if (s_tready_o) begin
+      valid_q <= s_tvalid_i;
+      part_q  <= '0;
+    end else if (m_tready_i) begin
+      part_q <= part_q + PART_BITS'(1);
+    end
+    if (s_tready_o) begin
+      parts_q <= s_tdata_i;
+      last_q  <= s_tlast_i;
+    end
   end
 
-  logic [RATIO-1:0][WIDTH-1:0] parts;
-  assign parts      = s_tdata_i;
-  assign m_tdata_o  = parts[part_q];
-  assign m_tvalid_o = s_tvalid_i;
-  assign m_tlast_o  = s_tlast_i && last_part;
-  assign s_tready_o = m_tready_i && last_part;
+  assign m_tdata_o  = parts_q[part_q];
+  assign m_tvalid_o = valid_q;
+  assign m_tlast_o  = last_q && last_part;
 
 `ifndef SYNTHESIS
   stream_rules #(.WIDTH(RATIO * WIDTH), .BEATS(0)) i_rules (

@@ -3,7 +3,7 @@
 //
 // usage: harness INPUT FRAMES BEATS_PER_FRAME OUT_BEATS_PER_FRAME MAX_CYCLES PAUSE_SEED PREFIX [WAVEFORM.fst]
 //   INPUT       raw bytes, IN_BYTES a beat, first beat first
-//   PAUSE_SEED  0: source and sink never pause; else both pause at random, for up to a quarter of MAX_CYCLES
+//   PAUSE_SEED  0: source and sink never pause; else both pause at random, for long and for short
 //   PREFIX      writes PREFIX.stamps (int64 cycle of each frame's last output; cycle 0 is the first input transfer)
 //               PREFIX.<probe number> (the transferred beats, whole bytes each) and PREFIX.out (the output port's, OUT_BYTES each
 //               and a byte for tlast)
@@ -24,23 +24,26 @@
 
 namespace {
 
-// Pauses at random (xorshift64): the same seed gives the same everywhere. As many are long as are short: short ones shift blocks against each other,
-// and long ones fill every buffer, so that even the first block is held back, or drain it.
+// Pauses at random (xorshift64): the same seed gives the same everywhere. Short ones shift blocks against each other. Long ones last until nothing
+// has moved for `still` cycles: then all buffers are full, even the first block is held back; or all is drained.
 struct Pauses {
     uint64_t state;
-    int longest;  // neither a pause nor the time up to the next one is longer than 2**longest cycles
-    bool pausing = false;
-    int64_t left = 0;
-    bool next() {
+    int64_t still;
+    bool pausing;
+    int64_t left;  // cycles until the next change; negative: a long pause
+    static constexpr int LONGEST = 8;
+    bool next(int64_t quiet) {
         if (state == 0) return false;
+        if (left < 0 && quiet >= still) left = 0;
         if (left == 0) {
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;
             pausing = !pausing;
-            left = 1 + static_cast<int64_t>((state >> 16) & ((uint64_t{1} << (state & 0xffff) % (longest + 1)) - 1));
+            const auto power = static_cast<int>((state & 0xffff) % (LONGEST + 1));
+            left = pausing && power == LONGEST ? -1 : 1 + static_cast<int64_t>(state >> 16 & ((1U << power) - 1));
         }
-        left--;
+        if (left > 0) left--;
         return pausing;
     }
 };
@@ -73,9 +76,8 @@ int main(int argc, char** argv) {
     if (argc < 8) return std::fprintf(stderr, "harness: 7 arguments expected\n"), 2;
     const int64_t frames = std::atoll(argv[2]), beats = std::atoll(argv[3]), out_beats = std::atoll(argv[4]), max_cycles = std::atoll(argv[5]);
     const uint64_t seed = std::strtoull(argv[6], nullptr, 10);
-    int longest = 0;  // long enough to be felt everywhere, and too short to pass for a standstill
-    while (max_cycles >> (longest + 3) > 0) longest++;
-    Pauses source{seed, longest}, sink{seed * 2654435761ULL, longest};
+    const int64_t still = max_cycles / 4;
+    Pauses source{seed, still, false, 0}, sink{seed * 2654435761ULL, still, true, -1};  // at first the design fills up
     const std::string prefix = argv[7];
 
     std::vector<uint8_t> input(static_cast<size_t>(frames * beats * IN_BYTES));
@@ -135,11 +137,11 @@ int main(int argc, char** argv) {
     while (due > 0) {
         top->aclk = 0;
         // AXI4-Stream: once offered, a beat stays offered until it is taken
-        offered = sent < frames * beats && (offered || !source.next());
+        offered = sent < frames * beats && (offered || !source.next(quiet));
         top->s_axis_tvalid = offered;
         if (offered) drive(top->s_axis_tdata, &input[static_cast<size_t>(sent * IN_BYTES)]);
         top->s_axis_tlast = sent % beats == beats - 1;
-        top->m_axis_tready = !sink.next();
+        top->m_axis_tready = !sink.next(quiet);
         settle();  // inputs and the registers of this cycle are now visible everywhere: look before the clock edge
         bool moved = false;
 #define PROBE(number, tvalid, tready, tdata, size, beats)       \

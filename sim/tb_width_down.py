@@ -7,7 +7,7 @@ from typing import Any
 
 import bench
 import cocotb
-from machines import Converter
+from machines import StepMachine
 from streams import unpack
 
 
@@ -16,7 +16,7 @@ class WidthDown:
         self.bits, self.ratio = case["WIDTH"], case["RATIO"]
         self.beats = 3
         steps = range(self.beats * self.ratio)
-        self.machine = Converter(take=[i % self.ratio == self.ratio - 1 for i in steps], give=[True for _ in steps])
+        self.machine = StepMachine(need=[i % self.ratio == 0 for i in steps], give=[True for _ in steps], depth=1)
 
     def frame(self, random: Random) -> list[int]:
         return [random.getrandbits(self.bits * self.ratio) for _ in range(self.beats)]

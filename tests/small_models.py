@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import brevitas.nn as qnn
 import torch
-from brevitas.quant import Int8WeightPerChannelFloat, SignedBinaryActPerTensorConst, SignedBinaryWeightPerTensorConst
+from brevitas.quant import (
+    Int8ActPerTensorFixedPoint,
+    Int8WeightPerChannelFloat,
+    Int8WeightPerTensorFixedPoint,
+    SignedBinaryActPerTensorConst,
+    SignedBinaryWeightPerTensorConst,
+)
 from torch import nn
 
 from hwqnn.zoo.mlp import BinaryMlp
@@ -45,3 +51,27 @@ class Mixed(nn.Module):
 def mixed() -> nn.Module:
     torch.manual_seed(4)
     return trained_looking(Mixed())
+
+
+class Residual(nn.Module):
+    """A 4x4 image through 1-bit and 2-bit convolutions around which a sum and a concatenation lead; then a pool and 3 classes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        wide = {"act_quant": Int8ActPerTensorFixedPoint, "bit_width": 3}
+        self.quant = qnn.QuantIdentity(**wide)
+        self.first = qnn.QuantConv2d(1, 4, 3, padding=1, bias=False, weight_quant=SignedBinaryWeightPerTensorConst, weight_scaling_const=1.0)
+        self.again = qnn.QuantConv2d(4, 4, 3, padding=1, bias=False, weight_quant=Int8WeightPerTensorFixedPoint, weight_bit_width=2)
+        self.inner = qnn.QuantIdentity(**wide)
+        self.last = qnn.QuantLinear(8, 3, bias=False, weight_quant=Int8WeightPerTensorFixedPoint, weight_bit_width=4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.inner(self.first(self.quant(x - 0.5)))
+        y = self.inner(self.again(x))
+        x = torch.cat([self.inner(x + y), y], 1)
+        return self.last(nn.functional.max_pool2d(x, 4).flatten(1))
+
+
+def residual() -> nn.Module:
+    torch.manual_seed(2)
+    return Residual()

@@ -32,10 +32,10 @@ def scarce(cost: Resources) -> tuple[float, float, float]:
     return cost.lut, cost.bram36, cost.dsp
 
 
-def prices(board: Board, scarcity: float = 1.0) -> np.ndarray:
-    """What a LUT, a BRAM36 and a DSP count: the scarcer ones `scarcity` times the LUTs that the board has for each; very much where it has none."""
+def prices(board: Board, scarcity: np.ndarray) -> np.ndarray:
+    """What a LUT, a BRAM36 and a DSP count: of the last two `scarcity` says how much of the LUTs that the board has for each; very much where it has none."""
     have = board.resources
-    return np.array([1.0, *(scarcity * have.lut / cells if cells else 1e9 for cells in (have.bram36, have.dsp))])
+    return np.array([1.0, *(s * have.lut / cells if cells else 1e9 for s, cells in zip(scarcity, (have.bram36, have.dsp), strict=True))])
 
 
 @dataclass(frozen=True, eq=False)

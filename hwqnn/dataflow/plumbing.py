@@ -33,7 +33,7 @@ class Fifo(Block):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class WidthDown(Block):
-    """Splits each beat into `ratio` narrower ones, low part first."""
+    """Splits each beat into `ratio` narrower ones, low part first. The beat waits in a register of its own, so that its source goes on."""
 
     module: ClassVar[str] = "width_down"
     beats: int
@@ -49,9 +49,8 @@ class WidthDown(Block):
 
     @property
     def schedule(self) -> Schedule:
-        step = np.arange(self.cycles)
-        every = np.ones(len(step), dtype=bool)
-        return Schedule(every, step % self.ratio == self.ratio - 1, every, 0)
+        first = np.arange(self.cycles) % self.ratio == 0
+        return Schedule(first, first, np.ones(self.cycles, dtype=bool), 1)
 
     @property
     def parameters(self) -> dict[str, int]:
@@ -59,7 +58,7 @@ class WidthDown(Block):
 
     @property
     def estimate(self) -> Resources:
-        return Resources(lut=self.beat_in.bits * 0.4 + 3, ff=self.ratio.bit_length())
+        return Resources(lut=self.beat_in.bits * 0.4 + 3, ff=self.beat_in.bits + self.ratio.bit_length())
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -81,7 +81,7 @@ class ParallelWindow(Block):
         gap = down * self.width - _reach(self.geometry)[1]
         waits = (along,) * (kh * (kw - 1)) + (gap,) * (kh - 1)  # in steps; one or two are registers
         inside_y, inside_x = self.geometry.inside(self.height, self.width)
-        always: np.ndarray = inside_y.all(axis=0)[:, None] & inside_x.all(axis=0)  # on the map: these taps' registers are also the chain's
+        always = np.outer(inside_y.all(axis=0), inside_x.all(axis=0))  # on the map: these taps' registers are also the chain's
         counters = cost.counter_bits(self.cycles, *self.geometry.stride)
         return Resources(
             lut=bits * sum(-(-n // 32) for n in waits if n > 2) + (~always).sum() + 1.7 * counters + 5 + 3 * (self.cycles > self.height * self.width),

@@ -2,7 +2,7 @@
 
 Of those that a value x has reached, count(x) = #{j : x >= t[j]}, j from 0. The function of floats f(x) = trunc(clamp(slope * x + offset, 0, levels))
 never falls as x rises, for each of its operations rounds monotonically and slope >= 0. So f = count on every integer if for every j
-f(t[j]) >= j + 1 and f(t[j] - 1) <= j, where these are values that can come. `line` looks for such lines, and has `_line`, as compiled, prove them.
+f(t[j]) >= j + 1 and f(t[j] - 1) <= j, where these are values that can come. `line` looks for such lines and has `_line` itself prove them.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hwqnn.ir import smallest
 from hwqnn.kernel import kernel
-from hwqnn.reference.step import Step
+from hwqnn.reference.step import Step, storage
 
 _FLOATS = ((np.float32, 1 << 24), (np.float64, 1 << 53))
 """The faster one first, and up to where every integer is one of its values."""
@@ -54,10 +55,12 @@ def line(levels: np.ndarray, least: np.ndarray, most: np.ndarray) -> Line | None
 
 
 def _proven(found: Line, levels: np.ndarray, least: np.ndarray, most: np.ndarray) -> bool:
+    """Whether the line is right at both sides of every threshold, and so everywhere."""
     zero, one = np.zeros(len(least), np.int32), np.ones(len(least), np.int32)
     count, j = found.step(zero, one), np.arange(len(levels))[:, None]
-    above = count(np.clip(levels, least, most)) > j
-    below = count(np.clip(levels - 1, least, most)) <= j
+    kind = storage(smallest(int(least.min()), int(most.max())))
+    above = count(np.clip(levels, least, most).astype(kind)) > j
+    below = count(np.clip(levels - 1, least, most).astype(kind)) <= j
     right = (above | (levels > most)) & (below | (levels <= least))
     return bool(right.all() and (found.slope >= 0).all())
 

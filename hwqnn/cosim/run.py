@@ -100,8 +100,8 @@ def run(
     probes = [n.node for n in emitted.nodes if n.node.edge is not None]
     if not len(results[0].stamps):
         # of those that sent least the first: the blocks behind it wait for it
-        stuck, _ = min(zip(probes, results[0].streams, strict=True), key=lambda pair: len(pair[1]))
-        where = f"layer '{stuck.layer}' ({stuck.block.module}) never finished"
+        stuck, sent = min(zip(probes, results[0].streams, strict=True), key=lambda pair: len(pair[1]))
+        where = "its result never left the output port" if len(sent) else f"layer '{stuck.layer}' ({stuck.block.module}) never finished"
         raise CheckError(f"the RTL is stuck on the first image: nothing moved for {patience:,} cycles, and {where}; {_KEEP}")
     # behind a process that got stuck the frames would not line up
     results = results[: next((k + 1 for k, r in enumerate(results) if len(r.stamps) < bounds[k + 1] - bounds[k]), shards)]

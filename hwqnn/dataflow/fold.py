@@ -9,6 +9,7 @@ import numpy as np
 
 from hwqnn.boards import Board
 from hwqnn.dataflow.choices import Choices, prices, scarce
+from hwqnn.dataflow.decouple import decoupled
 from hwqnn.dataflow.depths import size_fifos, unbounded_interval
 from hwqnn.dataflow.design import Design, Resources
 from hwqnn.dataflow.pins import NO_PINS, Pins, pins_of, read_pins
@@ -86,6 +87,7 @@ class _Search:
             design = self.fitting(target) or self.choices.cheapest(target, prices(self.board, np.ones(2)))
             if design is None:
                 return None
+            design = decoupled(design, cycles)
             late = unbounded_interval(design) - cycles
             if late <= 0:
                 sized = size_fifos(design)
@@ -108,7 +110,7 @@ class _Search:
             best, low, high = (found, low, middle) if found is not None else (best, middle, high)
         best = self.fitting(high) if best is not None else None
         while best is not None:
-            sized = size_fifos(best)
+            sized = size_fifos(decoupled(best, high))
             if not self.overflow(sized):
                 return sized
             high = int(high * max(1.05, self.filled(sized))) + 1  # the depth of FIFOs counts too

@@ -116,6 +116,8 @@ def build(options: Options, progress: Progress | None = None) -> Built:
     Raises:
         HwqnnError: bad input, or a design that does not fit or misses its rate. A wrong bit is no exception: it is in the report's verdict.
     """
+    if options.top > 1 and options.head is Head.SCORES:
+        raise InputError("--top chooses among labels: leave out --head scores")
     if options.netlist and not options.synth:
         raise InputError("--netlist checks what synthesis made: leave out --no-synth")
     board = boards.load(options.board)
@@ -141,6 +143,8 @@ def _stages(options: Options, board: Board, directory: Path, clock: _Clock) -> r
         classes = edge.channels
         if (pixels := tuple(size for size in edge.shape[:-1] if size > 1)) != data.y.shape[1:]:
             raise InputError(f"'{name}' tells a class for {_each(pixels)}, but data '{data.name}' has a label for {_each(data.y.shape[1:])}")
+        if options.top > classes:
+            raise InputError(f"--top {options.top}: '{name}' tells only {classes} classes apart")
         if data.y.max() >= classes:
             raise InputError(f"data '{data.name}' has a label {data.y.max()}, but '{name}' tells only {classes} classes apart (0 to {classes - 1})")
         clock.summary = f"{name}, {len(data):,} images of {data.name}"

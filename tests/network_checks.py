@@ -19,7 +19,7 @@ from hwqnn.boards import Board, Capacity, Clocks, Memory
 from hwqnn.dataflow import simulate
 from hwqnn.emit import Emitted
 from hwqnn.errors import HwqnnError
-from hwqnn.ir import Graph
+from hwqnn.ir import Graph, Input, Reshape
 from hwqnn.passes import Head, expose_codes, lower, lower_requantize
 from hwqnn.reference import Executor
 
@@ -71,11 +71,15 @@ def compare_meaning(network: Network, thresholds: Graph, canonical: Graph) -> No
 
 
 def accelerator(network: Network, graph: Graph) -> Accelerator:
-    hardware = graph if network.port is Port.RAW else expose_codes(graph)[0]
+    port, hardware = network.port, graph
+    if port is Port.CODES:
+        hardware = expose_codes(graph)[0]
+        if all(isinstance(op, Input | Reshape) for op in hardware.ops):  # passes may merge all there is into the input's thresholds
+            port, hardware = Port.RAW, graph
     pins = random_pins(hardware, network.folding)
     fps = None if network.folding % 3 == 0 else 1000.0  # as fast as can be, or slow: then layers without a pin are small
     return fold_onto(
-        network.imported, graph, HUGE, fps=fps, clock_mhz=None, port=network.port, input_scale=Fraction(1), pins=pins, threads=1
+        network.imported, graph, HUGE, fps=fps, clock_mhz=None, port=port, input_scale=Fraction(1), pins=pins, threads=1
     )  # fmt: skip
 
 

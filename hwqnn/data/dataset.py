@@ -20,7 +20,7 @@ class Dataset:
     Attributes:
         name: what to call it in messages and reports.
         x: integers, uint8 or int64, (N, ...); the real input is x * scale.
-        y: labels, int64, none negative: (N,), or one for each pixel of what comes out, (N, H, W).
+        y: labels, int64, none negative: (N,), or one for each step or pixel of what comes out, (N, L) or (N, H, W).
         scale: the real value of an integer step, > 0.
 
     Raises:
@@ -33,8 +33,8 @@ class Dataset:
     scale: Fraction
 
     def __post_init__(self) -> None:
-        if self.y.ndim not in (1, 3):
-            raise InputError(f"data '{self.name}': labels of shape {self.y.shape}, expected one integer an item, or one a pixel (N, H, W)")
+        if self.y.ndim not in (1, 2, 3):
+            raise InputError(f"data '{self.name}': labels of shape {self.y.shape}, expected one integer an item, or one a step or pixel")
         if self.x.ndim < 2:
             raise InputError(f"data '{self.name}': x of shape {self.x.shape}, expected (N, ...)")
         if len(self.x) != len(self.y):

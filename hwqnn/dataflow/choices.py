@@ -33,7 +33,7 @@ def scarce(cost: Resources) -> tuple[float, float, float]:
 
 
 def prices(board: Board, scarcity: np.ndarray) -> np.ndarray:
-    """What a LUT, a BRAM36 and a DSP count: of the last two `scarcity` says how much of the LUTs that the board has for each; very much where it has none."""
+    """What a LUT, a BRAM36 and a DSP count: the last two `scarcity` times the LUTs that the board has for each, very much where it has none."""
     have = board.resources
     return np.array([1.0, *(s * have.lut / cells if cells else 1e9 for s, cells in zip(scarcity, (have.bram36, have.dsp), strict=True))])
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from math import log2
 
-_RAMB18_WORDS, _RAMB18_BITS = 512, 36
+_RAMB18 = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
+"""The shapes of a RAMB18E1: bits and words (UG473)."""
 
 
 def rom_luts(width: int, depth: int) -> float:
@@ -22,9 +23,20 @@ def rom_luts(width: int, depth: int) -> float:
     return min(width, 2 ** min(depth, 20) / 2) * joined
 
 
-def rom_bram36(width: int, depth: int) -> float:
-    """BRAM36 of a ROM in block RAM, a RAMB18E1 as half of one."""
-    return -(-width // _RAMB18_BITS) * -(-depth // _RAMB18_WORDS) / 2
+def ramb18(bits: int, words: int) -> int:
+    """RAMB18E1s of a RAM or ROM, in the shape that takes the fewest."""
+    return min(_ramb18s(bits, words))[0]
+
+
+def bram_luts(bits: int, words: int) -> int:
+    """LUTs that choose among the block RAMs that hold a ROM's words one after another: for each bit, a LUT6 among four. A RAMB36E1 is twice as deep."""
+    _, banks = min(_ramb18s(bits, words))
+    return bits * -(-banks // 4) if banks > 1 else 0
+
+
+def _ramb18s(bits: int, words: int) -> list[tuple[int, int]]:
+    """For each shape, how many, and how many pairs one after another."""
+    return [(-(-bits // wide) * -(-words // deep), -(-words // (2 * deep))) for wide, deep in _RAMB18]
 
 
 def melted_luts(width: int, depth: int) -> float:

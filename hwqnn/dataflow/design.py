@@ -157,6 +157,11 @@ class Block:
         return 1
 
     @property
+    def style(self) -> str:
+        """How it is built, in a few words for reports; empty where there is nothing to tell."""
+        return ""
+
+    @property
     def schedule(self) -> Schedule | Buffering | Forking:
         raise NotImplementedError
 

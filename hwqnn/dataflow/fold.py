@@ -21,7 +21,7 @@ __all__ = ["DEFAULT_FPS", "MAX_UTILIZATION", "NO_PINS", "Pins", "pins_of", "read
 
 DEFAULT_FPS = 1_000_000.0
 MAX_UTILIZATION = 0.8
-"""The share of the board that the solver uses when the rate is left to it: fuller devices route badly."""
+"""The share of the board that the solver uses when the rate is left to it, or when that is enough for the rate: fuller devices route badly."""
 _SCARCITY = (0.1, 0.01)
 """The least prices of block RAM and DSPs, in parts of the LUTs that the board has for each; the second where LUTs are too few with the first.
 So idle cells save LUTs, and are not spent to save three of them."""

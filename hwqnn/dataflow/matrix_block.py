@@ -78,6 +78,12 @@ class MatrixBlock(Block):
         return 1 if acc.thresholds is None else compare_bits(acc.thresholds, acc.lo, acc.hi)
 
     @property
+    def style(self) -> str:
+        binary = counts_agreements(self.matrix, self.beat_in.type)
+        by = "XNOR" if binary else {Product.PLANES: "bit planes", Product.DSP: "DSP48"}[self.product]
+        return f"{by}, weights " + ("in BRAM" if self.bram else "in LUTs" if self.weight_words > 1 else "fixed")
+
+    @property
     def parameters(self) -> dict[str, int]:
         """Those that both modules have."""
         base, step = output_code(self.threshold) if self.threshold is not None else (0, 1)
@@ -136,7 +142,7 @@ class MatrixBlock(Block):
         places = (rows, columns, columns, self.classes * self.sets) if self.classes > 1 else ()
         searched = self.pe * self.threshold_bits * self.search_stages
         return cost.MatrixParts(
-            weights=0.0 if self.bram else cost.rom_luts(self.pe * self.simd * w.bits, self.weight_words),
+            weights=(cost.bram_luts if self.bram else cost.rom_luts)(self.pe * self.simd * w.bits, self.weight_words),
             inits=cost.melted_luts(self.pe * acc.bits, self.classes * self.sets),
             thresholds=sum(cost.rom_luts(self.pe * self.threshold_bits, self.sets << stage) for stage in range(self.search_stages)),
             counted=self.pe * self.simd if binary else 0,
@@ -159,7 +165,7 @@ class MatrixBlock(Block):
             lut=cost.total(self.parts),
             ff=weight_bits * (self.weight_words > 1 and not self.bram) + 2 * self.pe * acc + 20,
             carry4=self.pe * (acc / 4 + self.simd / 7),
-            bram36=cost.rom_bram36(weight_bits, self.weight_words) if self.bram else 0.0,
+            bram36=cost.ramb18(weight_bits, self.weight_words) / 2 if self.bram else 0.0,
             dsp=lanes if self.product is Product.DSP else 0.0,
         )
 

@@ -45,7 +45,7 @@ class RingSize:
             lut=luts * state + (0.0 if bram else _lut_ram(bits, words)),
             ff=state + bits + (4 if bram else 2),
             carry4=state / 4,
-            bram36=_ramb18(bits, words) / 2 if bram else 0.0,
+            bram36=cost.ramb18(bits, words) / 2 if bram else 0.0,
         )
 
 
@@ -101,11 +101,6 @@ def _lut_ram(bits: int, words: int) -> int:
         return -(-bits // 6) * 4
     banks = -(-words // 64)
     return -(-bits // 3) * 4 * banks + bits * -(-(banks - 1) // 3) + banks * (0 if banks == 1 else 1 if banks <= 16 else 2)
-
-
-def _ramb18(bits: int, words: int) -> int:
-    """RAMB18E1s of a RAM, in the shape that takes the fewest."""
-    return min(-(-bits // wide) * -(-words // deep) for wide, deep in ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384)))
 
 
 @kernel

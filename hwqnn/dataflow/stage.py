@@ -154,7 +154,7 @@ def _matrix(graph: Graph, op: Op, sources: tuple[Stage | None, ...]) -> Iterator
     assert isinstance(op, MatMul | Conv)
     x, matrix, threshold = graph.edges[op.inputs[0]], Matrix.of(op, graph.edges[op.inputs[0]]), _fused(graph, op)
     acc, edge = accumulator(matrix, threshold, x.type), threshold.name if threshold is not None else op.name
-    lanewise = matrix.depthwise
+    lanewise = matrix.depthwise and matrix.groups > 1  # a single channel is a dense product: taps in parallel
     in_order = isinstance(op, MatMul) or _in_order(op.geometry, x, tiles=op.groups)
     if not in_order:
         assert isinstance(op, Conv)

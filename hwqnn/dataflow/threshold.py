@@ -59,6 +59,10 @@ class ThresholdBlock(Block):
         return self.fold * self.vectors
 
     @property
+    def style(self) -> str:
+        return "one comparison" if self.op.levels == 1 else f"binary search in {search_stages(self.op.levels)} steps"
+
+    @property
     def schedule(self) -> Schedule:
         every = np.ones(self.cycles, dtype=bool)
         return Schedule(every, every, every, search_stages(self.op.levels))

@@ -55,6 +55,10 @@ class UpsampleBlock(Block):
         return _size(*self.walk)
 
     @property
+    def style(self) -> str:
+        return f"ring of {self.size.capacity} pixels in LUTs"
+
+    @property
     def schedule(self) -> Buffering:
         return _ring(*self.walk).schedule(self.size, 1)
 

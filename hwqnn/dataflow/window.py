@@ -83,6 +83,10 @@ class Window(Block):
         return _size(*self.walk)
 
     @property
+    def style(self) -> str:
+        return f"ring of {self.size.capacity} pixels in " + ("BRAM" if self.bram else "LUTs")
+
+    @property
     def schedule(self) -> Buffering:
         return _ring(*self.walk).schedule(self.size, 2 if self.bram else 1)
 

@@ -51,6 +51,10 @@ class ParallelWindow(Block):
         return max(self.height * self.width, _first(self.geometry, self.width) + (lines - 1) * down * self.width + (across - 1) * along + 1)
 
     @property
+    def style(self) -> str:
+        return f"whole windows, {self.geometry.kernel[0] - 1} lines in shift registers"
+
+    @property
     def schedule(self) -> Schedule:
         step = np.arange(self.cycles)
         take = step < self.height * self.width

@@ -169,7 +169,7 @@ def test_float_npz_becomes_the_integers_it_stands_for(tmp_path: Path) -> None:
         ({"x": X[:0], "y": Y[:0]}, None, "is empty"),
         ({"x": X, "y": Y.astype(float)}, None, "labels y are float64"),
         ({"x": X, "y": -Y.astype(int)}, None, "label -5 is negative"),
-        ({"x": X, "y": np.eye(5, dtype=int)}, None, r"labels of shape \(5, 5\)"),
+        ({"x": X, "y": np.zeros((5, 1, 1, 1), dtype=int)}, None, r"labels of shape \(5, 1, 1, 1\)"),
         ({"x": X[:, 0, 0], "y": Y}, None, r"x of shape \(5,\)"),
         ({"x": np.array([[1, "a"]] * 5, object), "y": Y}, None, "plain arrays"),
         ({"x": X.astype(bool), "y": Y}, None, "x is bool"),

@@ -22,7 +22,7 @@ from hwqnn.dataflow.joins import ForkBlock
 from hwqnn.dataflow.plumbing import Fifo, convert
 from hwqnn.dataflow.stage import Folding, Stage, stages
 from hwqnn.errors import CheckError, InputError
-from hwqnn.ir import Add, ArgMax, Bipolar, Concat, Graph, Input, MatMul, Op, Threshold, UInt
+from hwqnn.ir import Add, ArgMax, Bipolar, Concat, Graph, Input, Int, MatMul, Op, Threshold, UInt
 
 BOARD = boards.load("zynq7020")
 CLOCK = 100.0
@@ -50,14 +50,18 @@ def mlp(*sizes: int, seed: int = 0, pixels: bool = False) -> Graph:
     return Graph("mlp", tuple(ops), "label")
 
 
+def small_board(**cells: int) -> Board:
+    return replace(BOARD, name="small", resources=replace(BOARD.resources, **cells))
+
+
 def price(cost: Resources) -> float:
     """With block RAM and DSPs at a tenth of the rate at which the board has them: what the solver asks while it has plenty."""
     have = BOARD.resources
     return cost.lut + 0.1 * (cost.bram36 * have.lut / have.bram36 + cost.dsp * have.lut / have.dsp)
 
 
-def every_design(graph: Graph, depth: int) -> Iterator[Design]:
-    """All designs with FIFOs of this depth: foldings (weights in LUTs) x input widths x where FIFOs go.
+def every_design(graph: Graph, depth: int, *, scarce: bool = False) -> Iterator[Design]:
+    """All designs with FIFOs of this depth: foldings (in LUTs, or `scarce`: in block RAM and DSPs too) x input widths x where FIFOs go.
 
     A stream that a fork gives, that a join takes, or that a block takes which pauses (other than from a window) has one, before or behind its
     converters; there may be one behind the converters between a window and a block that pauses.
@@ -70,7 +74,7 @@ def every_design(graph: Graph, depth: int) -> Iterator[Design]:
         for source in stage.inputs:
             needed = readers[source] > 1 or len(stage.inputs) > 1 or (stage.vectors > 0 and (source is None or source.edge is not None))
             places.append(("before", "behind") if needed else ("none", "behind") if stage.vectors else ("none",))
-    for elements, foldings in product(widths, product(*([f for f in s.foldings if not f.bram] for s in chain))):
+    for elements, foldings in product(widths, product(*([f for f in s.foldings if scarce or not f.bram] for s in chain))):
         for chosen in product(*places):
             if (design := built(graph, chain, readers, foldings, elements, list(chosen), depth)) is not None:
                 yield design
@@ -174,6 +178,38 @@ def test_least_price(name: str) -> None:
         assert price(with_depth(found, 2).estimate) == pytest.approx(best), f"{cycles} cycles"
 
 
+@pytest.mark.parametrize("cells", [{}, {"dsp": 0}, {"dsp": 3}, {"dsp": 5, "bram36": 1}, {"dsp": 10, "bram36": 2}])
+@pytest.mark.parametrize("cycles", [2, 4, 12])
+def test_least_price_for_the_cells_that_it_takes(cells: dict[str, int], cycles: int) -> None:
+    """No design of any folding is cheaper, prices as while there is plenty, that reaches the rate and takes no more block RAM and DSPs."""
+    net = Net(UInt(5), (4,))
+    net.dense(6, of=Int(5))
+    net.dense(2, of=Int(5))
+    graph, board = net.graph("products"), small_board(**cells)
+    found = fold.solve(graph, board, clock_mhz=CLOCK, fps=CLOCK * 1e6 / cycles)
+    have, took = board.resources, with_depth(found, 2).estimate
+    assert took.dsp <= have.dsp and took.bram36 <= have.bram36
+
+    def priced(cost: Resources) -> float:
+        return cost.lut + 0.1 * sum(n * have.lut / m if m else 1e12 * n for n, m in ((cost.bram36, have.bram36), (cost.dsp, have.dsp)))
+
+    rivals = (d for d in every_design(graph, 2, scarce=True) if d.estimate.dsp <= took.dsp and d.estimate.bram36 <= took.bram36)
+    for rival in sorted(rivals, key=lambda d: priced(d.estimate)):
+        if simulate(with_depth(rival, 64)).interval <= cycles:
+            assert priced(took) <= priced(rival.estimate) + 1e-6
+            return
+    raise AssertionError("the solver's own design is not among them")
+
+
+def test_dsps_save_luts_until_there_are_no_more() -> None:
+    net = Net(UInt(5), (16,))
+    net.dense(12, of=Int(5))
+    found = [fold.solve(net.graph("products"), small_board(dsp=n), clock_mhz=CLOCK, fps=CLOCK * 1e6 / 24).estimate for n in (0, 2, 5, 10, 220)]
+    assert [cost.dsp for cost in found] == sorted(cost.dsp for cost in found)
+    assert [cost.lut for cost in found] == sorted((cost.lut for cost in found), reverse=True)
+    assert found[-1].lut < 0.7 * found[0].lut
+
+
 @pytest.mark.parametrize("fps", [1e5, 1e6, 4e6, 2e7])
 def test_rate_is_met(fps: float) -> None:
     design = fold.solve(mlp(64, 32, 10, pixels=True), BOARD, clock_mhz=CLOCK, fps=fps)
@@ -264,10 +300,6 @@ def test_bad_fold_files(tmp_path: Path, text: str, message: str) -> None:
 def test_no_fold_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere\.json"):
         fold.read_pins(tmp_path / "nowhere.json", mlp(4, 2))
-
-
-def small_board(**cells: int) -> Board:
-    return replace(BOARD, name="small", resources=replace(BOARD.resources, **cells))
 
 
 def test_too_fast_for_the_board_names_the_resource_and_the_best_rate() -> None:

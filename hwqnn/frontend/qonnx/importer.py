@@ -44,7 +44,7 @@ def import_qonnx(path: Path, *, name: str, input_type: Type = PIXEL, input_scale
     """What a QONNX file computes at inference, as an imported graph over integers.
 
     The graph's input carries integers q of `input_type`; the network sees q * `input_scale`. An image is a map (height, width, channels), whether
-    the file takes (N, C, H, W) or (N, H, W, C); a signal (N, C, L) is a map (1, L, C); all else is flat, in row-major order. What a node computes
+    the file takes (N, C, H, W) or (N, H, W, C); (N, C, L) is a map (1, L, C) where a node reads it as a signal; all else is flat, in row-major order. What a node computes
     from constants alone is computed as ONNX does, in their own types; all else is exact. A head of ArgMax or TopK is left out: the graph ends in
     the scores.
 
@@ -62,9 +62,19 @@ def import_qonnx(path: Path, *, name: str, input_type: Type = PIXEL, input_scale
     if file.input_type not in (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE) and input_scale != 1:
         raise InputError(f"{path}: its input is of integers, so a step of the data stands for 1, not {input_scale}: give --input-scale 1")
     check_annotations(file)
+    if len(file.shape) == 2:  # a signal's channels, or rows of an image that dense nodes read: those then enter one after the other
+        try:
+            return imported(file, path, name, input_type, input_scale, flat=True)
+        except UnsupportedError:
+            pass
+    return imported(file, path, name, input_type, input_scale, flat=False)
+
+
+def imported(file: OnnxFile, path: Path, name: str, input_type: Type, input_scale: Fraction, flat: bool) -> Graph:
+    """The graph of a file whose input (C, L) enters `flat` or as a signal."""
     builder = GraphBuilder()
     values: dict[str, Value] = {key: Constant(array) for key, array in file.initializers.items()}
-    values[file.input] = source(file, builder, input_type, input_scale)
+    values[file.input] = source(file, builder, input_type, input_scale, flat)
     opsets = {entry.domain: entry.version for entry in file.model.opset_import}
     for proto in file.model.graph.node:
         try:
@@ -91,10 +101,10 @@ def import_qonnx(path: Path, *, name: str, input_type: Type = PIXEL, input_scale
         raise InputError(f"{path}: {error}") from None
 
 
-def source(file: OnnxFile, builder: GraphBuilder, kind: Type, scale: Fraction) -> Symbol:
+def source(file: OnnxFile, builder: GraphBuilder, kind: Type, scale: Fraction, flat: bool) -> Symbol:
     """The graph's input: an image has its channels last, wherever the file wants them."""
-    if not takes_channels_last(file):
-        return builder.input(file.shape, kind, scale)
+    if flat or not takes_channels_last(file):
+        return builder.input(file.shape, kind, scale, flat)
     x = builder.input((file.shape[-1], *file.shape[:-1]), kind, scale)
     return x.moved(np.moveaxis(x.index, 0, -1))
 

@@ -8,26 +8,24 @@ module product_counter_3_2 #(
   input  logic [2:0] b_i,
   output logic [1:0] count_o
 );
-  logic [2:0] product;
-  assign product = (AGREE ? (a_i ^ {3{INVERT_A}}) ~^ b_i : (a_i ^ {3{INVERT_A}}) & b_i) ^ {3{INVERT}};
-
-`ifdef VERILATOR  // as in counter_7_3
-  assign count_o = 2'($countones(product));
-`elsif HWQNN_XC7
+`ifdef HWQNN_XC7
   // Bit `which` of the count, for every value {b, a} of the six inputs.
   function automatic logic [63:0] init(int which);
-    logic [2:0] a, b, p;
+    logic [2:0] a, b, product;
     for (int i = 0; i < 64; i++) begin
       a = 3'(i) ^ {3{INVERT_A}};
       b = 3'(i >> 3);
-      p = (AGREE ? a ~^ b : a & b) ^ {3{INVERT}};
-      init[i] = which == 0 ? ^p : (p[0] & p[1]) | (p[0] & p[2]) | (p[1] & p[2]);
+      product = (AGREE ? a ~^ b : a & b) ^ {3{INVERT}};
+      init[i] = which == 0 ? ^product : (product[0] & product[1]) | (product[0] & product[2]) | (product[1] & product[2]);
     end
   endfunction
   for (genvar c = 0; c < 2; c++) begin : gen_count
     LUT6 #(.INIT(init(c))) i_lut (.O(count_o[c]), .I0(a_i[0]), .I1(a_i[1]), .I2(a_i[2]), .I3(b_i[0]), .I4(b_i[1]), .I5(b_i[2]));
   end
 `else
+  logic [2:0] a, product;
+  assign a = a_i ^ {3{INVERT_A}};
+  assign product = (AGREE ? a ~^ b_i : a & b_i) ^ {3{INVERT}};
   assign count_o = 2'($countones(product));
 `endif
 endmodule

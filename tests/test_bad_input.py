@@ -74,7 +74,7 @@ def refused(hwqnn: Run, *arguments: object, words: tuple[str, ...], code: int = 
         ("nomber", ("no factory 'nomber'", "it has number")),
         ("infinite", ("layer '2' (QuantLinear)", "scale")),
         ("float_layer", ("layer 'hidden.0.0' (Linear)", "QuantLinear")),
-        ("wide", ("input of shape (1, 4, 4)", "expects 784 features", "(1, 16)")),
+        ("wide", ("input of shape (2, 4, 4)", "expects 784 features", "(1, 16)")),
     ],
 )
 def test_models(hwqnn: Run, models: Path, data: Path, factory: str, words: tuple[str, ...]) -> None:
@@ -128,7 +128,7 @@ def test_data(hwqnn: Run, images: np.ndarray, tmp_path: Path) -> None:
     np.savez(path, x=images, y=np.arange(99))
     refused(hwqnn, *ask, words=("100 items but 99 labels",))
     np.savez(path, x=images[:, :3], y=np.zeros(100, dtype=np.int64))
-    refused(hwqnn, *ask, words=("input of shape (1, 3, 4)", "expects 16 features"))
+    refused(hwqnn, *ask, words=("input of shape (2, 3, 4)", "expects 16 features"))
     np.savez(path, x=images, y=np.full(100, 10**12))
     refused(hwqnn, *ask, words=("label 1000000000000", "only 4 classes"))
     np.savez(path, x=images.astype(np.int16), y=np.zeros(100, dtype=np.int64))

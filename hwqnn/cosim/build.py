@@ -1,8 +1,7 @@
 """Compiles emitted RTL and the C++ harness into a simulator with Verilator; cached by content.
 
-What is compiled is the very text that is synthesized, 7-series primitives included, beside models of these; but for the three smallest counters, of
-which a design has thousands: Verilator reads their behaviour, and `tests/rtl/test_proofs.py` proves the primitives equal to it over all inputs.
-ROM contents are read when the simulator runs, so a retrained network of the same shape needs no new build.
+What is compiled is the very text that is synthesized, 7-series primitives included, beside models of these. ROM contents are read when the
+simulator runs, so a retrained network of the same shape needs no new build.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def ramb18(bits: int, words: int) -> int:
 
 
 def bram_luts(bits: int, words: int) -> int:
-    """LUTs that choose among the block RAMs that hold a ROM's words one after another: for each bit, a LUT6 among four. A RAMB36E1 is twice as deep."""
+    """LUTs that choose among the block RAMs holding a ROM's words one after another: for each bit, a LUT6 among four. A RAMB36E1 is twice as deep."""
     _, banks = min(_ramb18s(bits, words))
     return bits * -(-banks // 4) if banks > 1 else 0
 

@@ -12,7 +12,7 @@ from hwqnn.ir import Bipolar, Int, Threshold, UInt
 
 
 def test_styles(tmp_path: Path) -> None:
-    net = Net(UInt(8), (6, 6, 4))
+    net = Net(UInt(8), (8, 8, 4))
     net.add(Threshold, None, name="quant", thresholds=np.array([[99]]), descending=np.array([False]), base=-1, step=2, type=Bipolar())
     net.conv(8, 3)
     net.add(Threshold, None, name="codes", thresholds=np.array([[-9, 0, 9]]), descending=np.array([True]), base=0, step=1, type=UInt(2))

@@ -74,7 +74,7 @@ def refused(hwqnn: Run, *arguments: object, words: tuple[str, ...], code: int = 
         ("nomber", ("no factory 'nomber'", "it has number")),
         ("infinite", ("layer '2' (QuantLinear)", "scale")),
         ("float_layer", ("layer 'hidden.0.0' (Linear)", "QuantLinear")),
-        ("wide", ("input of shape (2, 4, 4)", "expects 784 features", "(1, 16)")),
+        ("wide", ("input of shape (2, 4, 4)", "expects 784 features", "(2, 16)")),
     ],
 )
 def test_models(hwqnn: Run, models: Path, data: Path, factory: str, words: tuple[str, ...]) -> None:

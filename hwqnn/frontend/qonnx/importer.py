@@ -44,9 +44,9 @@ def import_qonnx(path: Path, *, name: str, input_type: Type = PIXEL, input_scale
     """What a QONNX file computes at inference, as an imported graph over integers.
 
     The graph's input carries integers q of `input_type`; the network sees q * `input_scale`. An image is a map (height, width, channels), whether
-    the file takes (N, C, H, W) or (N, H, W, C); (N, C, L) is a map (1, L, C) where a node reads it as a signal; all else is flat, in row-major order. What a node computes
-    from constants alone is computed as ONNX does, in their own types; all else is exact. A head of ArgMax or TopK is left out: the graph ends in
-    the scores.
+    the file takes (N, C, H, W) or (N, H, W, C); (N, C, L) is a map (1, L, C) where a node reads it as a signal; all else is flat, in row-major
+    order. What a node computes from constants alone is computed as ONNX does, in their own types; all else is exact. A head of ArgMax or TopK is
+    left out: the graph ends in the scores.
 
     Args:
         path: the file; external data lies beside it.

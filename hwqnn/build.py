@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from hwqnn.data import Dataset
 
 STAGES = ("import", "lower", "fold", "emit", "reference", "cosim", "synth", "report")
-_COSIM_BUDGET = 1e11
-"""LUTs times cycles that the cosimulation takes on by default: about a quarter of a minute."""
+_COSIM_BUDGET = 5e10
+"""LUTs times cycles that the cosimulation takes on by default: seconds for a small network, a minute or two for a large one."""
 _PAUSED_IMAGES = 64
 """The most images that go through once more while source and sink pause at random."""
 

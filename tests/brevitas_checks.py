@@ -40,8 +40,9 @@ class Imported:
 
     @property
     def images(self) -> np.ndarray:
-        """int64 (N, *input shape of the graph), channels last."""
-        return np.moveaxis(self.description.pixels(), 1, -1).reshape(-1, *self.graph.input.shape)
+        """int64 (N, *input shape of the graph): a map has its channels last, all else is as it comes."""
+        pixels, shape = self.description.pixels(), self.graph.input.shape
+        return np.moveaxis(pixels, 1, -1).reshape(-1, *shape) if len(shape) == 3 else pixels.reshape(-1, *shape)
 
     def network(self) -> Network:
         d, graph = self.description, self.graph

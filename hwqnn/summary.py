@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib.metadata
 import math
 import platform
+from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -187,35 +188,27 @@ def _resources(acc: Accelerator, cells: dict[str, synth.Cells] | None) -> report
 
 
 def _layers(acc: Accelerator, cells: dict[str, synth.Cells] | None) -> tuple[report.Layer, ...]:
-    """One row for each computing block; the FIFO and converters before it count to it."""
-    rows: list[report.Layer] = []
-    estimated, synthesized = 0.0, 0
+    """One row for each block that has something to tell; the FIFOs, converters and forks of its layer count to the layer's last row."""
+    shown = [node for node in acc.design.nodes if node.edge is not None or node.block.style]
+    rows = {node.layer: node.name for node in shown}
+    estimated, synthesized = defaultdict[str, float](float), Counter[str]()
     for node in acc.design.nodes:
-        estimated += node.block.estimate.lut
-        synthesized += cells[node.name].lut if cells is not None else 0
-        if node.edge is None:
-            continue
-        folded = isinstance(node.block, Mvu)
-        rows.append(
-            report.Layer(
-                name=node.layer,
-                op=node.block.module,
-                pe=node.block.beat_out.elements if folded else node.block.beat_in.elements,
-                simd=node.block.beat_in.elements if folded else None,
-                cycles=node.block.schedule.cycles,
-                estimated_lut=round(estimated, 1),
-                synthesized_lut=synthesized if cells is not None else None,
-            )
+        row = node.name if node in shown else rows.get(node.layer, shown[0].name)
+        estimated[row] += node.block.estimate.lut
+        synthesized[row] += cells[node.name].lut if cells is not None else 0
+    return tuple(
+        report.Layer(
+            name=node.layer,
+            op=node.block.module,
+            style=node.block.style,
+            pe=node.block.beat_out.elements if isinstance(node.block, Mvu) else node.block.beat_in.elements,
+            simd=node.block.beat_in.elements if isinstance(node.block, Mvu) else None,
+            cycles=node.block.cycles,
+            estimated_lut=round(estimated[node.name], 1),
+            synthesized_lut=synthesized[node.name] if cells is not None else None,
         )
-        estimated, synthesized = 0.0, 0
-    # what comes after the last block counts to that
-    last = rows[-1]
-    rows[-1] = replace(
-        last,
-        estimated_lut=round(last.estimated_lut + estimated, 1),
-        synthesized_lut=None if last.synthesized_lut is None else last.synthesized_lut + synthesized,
+        for node in shown
     )
-    return tuple(rows)
 
 
 def _pictures(x: np.ndarray) -> np.ndarray | None:

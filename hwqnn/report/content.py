@@ -73,7 +73,10 @@ class Resources:
 
 @dataclass(frozen=True)
 class Layer:
-    """One hardware block. `pe` and `simd` are its folding, None where it has none; `synthesized_lut` is None when it was not synthesized."""
+    """One hardware block. `pe` and `simd` are its folding, None where it has none; `synthesized_lut` is None when it was not synthesized.
+
+    `style` says how it is built, such as "XNOR, weights in BRAM"; it may be empty.
+    """
 
     name: str
     op: str
@@ -82,6 +85,7 @@ class Layer:
     cycles: int
     estimated_lut: float
     synthesized_lut: float | None = None
+    style: str = ""
 
     @property
     def lut(self) -> float:

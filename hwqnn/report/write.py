@@ -51,6 +51,7 @@ def to_json(report: Report) -> dict[str, Any]:
                 "op": layer.op,
                 "pe": layer.pe,
                 "simd": layer.simd,
+                "style": layer.style,
                 "cycles": layer.cycles,
                 "lut": layer.lut,
                 "estimated_lut": layer.estimated_lut,

@@ -76,13 +76,13 @@ def check_against_brevitas(of: Imported) -> int:
             calls[name] = calls.get(name, 0) + 1
             at = name if calls[name] == 1 else f"{name}@{calls[name]}"
             codes = torch.round(plain(out) / layer.act_quant.scale().double())
-            found.append((at, channels_last(codes), codes.ndim == 2))
+            found.append((at, channels_last(codes, graph, at), codes.ndim == 2))
 
         return layer.register_forward_hook(hook)
 
     hooks = [watch(name, layer) for name, layer in model.named_modules() if hasattr(layer, "act_quant")]
     with torch.no_grad():
-        out = channels_last(plain(model(torch.from_numpy(of.description.pixels()).double() / of.description.steps)))
+        out = channels_last(plain(model(torch.from_numpy(of.description.pixels()).double() / of.description.steps)), graph, graph.output)
     for hook in hooks:
         hook.remove()
     model.float()
@@ -128,9 +128,10 @@ def maps_of_size(graph: ir.Graph, size: int) -> list[tuple[int, ...]]:
     return [edge.shape for edge in graph.edges.values() if len(edge.shape) == 3 and math.prod(edge.shape) == size]
 
 
-def channels_last(x: torch.Tensor) -> np.ndarray:
-    """(N, values of a sample)."""
-    return x.movedim(1, -1).reshape(len(x), -1).numpy()
+def channels_last(x: torch.Tensor, graph: ir.Graph, name: str) -> np.ndarray:
+    """(N, values of a sample) in the order of the edge `name`: what is no map there has no channels to move."""
+    flat = name in graph.edges and len(graph.edges[name].shape) == 1
+    return (x if flat else x.movedim(1, -1)).reshape(len(x), -1).numpy()
 
 
 def on_a_boundary(graph: ir.Graph, exact: dict[str, list[int]], name: str, at: int) -> bool:

@@ -53,7 +53,9 @@ def read_pins(path: Path, graph: Graph) -> Pins:
         elements = _table(top["input"], "'input'", {"elements": int})["elements"] if "input" in top else None
         for name, entry in top.get("layers", {}).items():
             keys = _table(entry, f"layer '{name}'", _LAYER, needs=("pe", "simd"))
-            layers[name] = Folding(keys["simd"], keys["pe"], keys.get("bram", False), Product(keys.get("product", Product.PLANES)))
+            if (product := keys.get("product", Product.PLANES)) not in list(Product):
+                raise ValueError(f"'product' of layer '{name}' must be {' or '.join(Product)}, not {product!r}")
+            layers[name] = Folding(keys["simd"], keys["pe"], keys.get("bram", False), Product(product))
             if "window" in keys:
                 window = _table(keys["window"], f"'window' of layer '{name}'", {"elements": int, "gives": int, "bram": bool}, needs=("elements",))
                 windows[name] = Folding(window["elements"], window.get("gives", window["elements"]), window.get("bram", False))

@@ -276,7 +276,7 @@ def test_fold_file_round_trip(tmp_path: Path) -> None:
             '{"layers": {"fc1": {"pe": 1, "simd": 1, "ram": true}}}',
             "layer 'fc1' has an unknown key 'ram'; known here are pe, simd, bram, product, window",
         ),
-        ('{"layers": {"fc1": {"pe": 1, "simd": 1, "product": "lut"}}}', "'lut' is not a valid Product"),
+        ('{"layers": {"fc1": {"pe": 1, "simd": 1, "product": "lut"}}}', "'product' of layer 'fc1' must be planes or dsp, not 'lut'"),
         (
             '{"layers": {"fc1": {"pe": 1, "simd": 1, "window": {"pe": 1}}}}',
             "'window' of layer 'fc1' has an unknown key 'pe'; known here are elements, gives, bram",

@@ -146,7 +146,7 @@ def result_of(report: Report, entry: zoo.ZooModel, found: list[Disagreement], se
         fps=performance.fps,
         interval_cycles=performance.interval_cycles,
         latency_cycles=performance.latency_cycles,
-        estimated_lut=sum(layer.estimated_lut for layer in report.layers),
+        estimated_lut=report.estimate.lut,
         lut=resources.lut,
         bram36=resources.bram36,
         dsp=resources.dsp,

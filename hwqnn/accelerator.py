@@ -7,7 +7,7 @@ import math
 import numbers
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from hwqnn import boards, cosim, layout, synth
+from hwqnn import boards, clock, cosim, layout, synth
 from hwqnn.boards import Board
 from hwqnn.dataflow import Design, Timing, fold, simulate
 from hwqnn.emit import Emitted, emit
@@ -23,6 +23,7 @@ from hwqnn.errors import CheckError, InputError
 from hwqnn.ir import Graph, Type, UInt
 from hwqnn.passes import Head, expose_codes, lower
 from hwqnn.reference import Executor
+from hwqnn.resources import Resources
 
 if TYPE_CHECKING:
     import torch
@@ -68,7 +69,7 @@ class Accelerator:
         imported: the network as the model states it.
         graph: the same in integers; takes raw values.
         hardware: the part of `graph` that the accelerator computes: all of it, or all behind the input quantizer (`Port.CODES`).
-        design: its blocks.
+        solution: its blocks, and how far they can be from the best folding.
         timing: every frame's predicted cycle stamp.
         input_scale: the real value of one step of the raw input.
     """
@@ -76,11 +77,16 @@ class Accelerator:
     imported: Graph
     graph: Graph
     hardware: Graph
-    design: Design
+    solution: fold.Solution
     board: Board
     timing: Timing
     input_scale: Fraction
     executor: Executor = field(repr=False)
+
+    @property
+    def design(self) -> Design:
+        """The blocks that it is made of."""
+        return self.solution.design
 
     @property
     def fps(self) -> float:
@@ -164,8 +170,8 @@ class Accelerator:
         )
 
     def synthesize(
-        self, *, emitted: Emitted | None = None, jobs: int | None = None, progress: Callable[[str, synth.Cells], None] | None = None
-    ) -> dict[str, synth.Cells]:
+        self, *, emitted: Emitted | None = None, jobs: int | None = None, progress: Callable[[str, Resources], None] | None = None
+    ) -> dict[str, Resources]:
         """yosys' cells for each node of the design, by its name.
 
         Raises:
@@ -175,6 +181,18 @@ class Accelerator:
             with tempfile.TemporaryDirectory(prefix="hwqnn-rtl-") as directory:
                 return self.synthesize(emitted=self.write(directory), jobs=jobs, progress=progress)
         return synth.synthesize(_units(emitted), jobs=jobs or available_cores(), timeout_s=SYNTH_TIMEOUT_S, progress=progress)
+
+    def estimate_clock(self, *, emitted: Emitted | None = None, jobs: int | None = None) -> clock.ClockEstimate:
+        """The clock that the design can be expected to reach, and its critical path, from the netlists of its blocks. Synthesizes what is not yet.
+
+        Raises:
+            ToolError: as `synthesize`; or no timing is known of a cell.
+        """
+        if emitted is None:
+            with tempfile.TemporaryDirectory(prefix="hwqnn-rtl-") as directory:
+                return self.estimate_clock(emitted=self.write(directory), jobs=jobs)
+        netlists = synth.netlists(_units(emitted), jobs=jobs or available_cores(), timeout_s=SYNTH_TIMEOUT_S)
+        return clock.estimate(self.design, netlists)
 
     def write_netlist(self, directory: Path | str, *, emitted: Emitted | None = None, jobs: int | None = None) -> Emitted:
         """Writes each block as yosys synthesized it into a folder: `simulate(x, emitted=acc.write_netlist(...))` checks that, not the RTL.
@@ -206,7 +224,7 @@ def _choice(kind: type[_Choice], value: _Choice | str, what: str) -> _Choice:
         raise InputError(f"{what} {value!r}: expected {' or '.join(repr(v.value) for v in kind)}") from error
 
 
-def _real(value: float, what: str) -> float:
+def _real(value: object, what: str) -> float:
     if isinstance(value, numbers.Real) and not isinstance(value, bool):
         return float(value)
     raise InputError(f"{what} {value!r}: expected a number")
@@ -217,8 +235,10 @@ def compile(
     example_input: torch.Tensor,
     *,
     board: str = "zynq7020",
-    fps: float | None = None,
+    fps: fold.Rate = None,
     clock_mhz: float | None = None,
+    max_utilization: float = fold.MAX_UTILIZATION,
+    limits: Mapping[str, float] | None = None,
     name: str | None = None,
     head: Head | str = Head.LABEL,
     top: int = 1,
@@ -234,8 +254,10 @@ def compile(
         model: a module of quantized layers.
         example_input: floats as the model takes them, first axis the batch.
         board: a board's name, or the path of a board file.
-        fps: frames per second to reach; when None, a million or the best rate that fits.
+        fps: frames per second to reach; "max": as many as fit; when None, a million or the best rate that fits.
         clock_mhz: the board's default when None.
+        max_utilization: the share of the board's cells that the estimate may use.
+        limits: the most cells of some kinds ("lut", "ff", "carry4", "bram36", "dsp"), where that is less.
         head: whether labels or scores leave the accelerator. top: how many labels, the best first.
         port: whether raw values or the input quantizer's codes enter it.
         input_type, input_scale: a raw integer q stands for the real q * input_scale.
@@ -249,7 +271,17 @@ def compile(
     imported = import_brevitas(model, example_input, name=name or type(model).__name__, input_type=input_type, input_scale=input_scale)
     graph = lower(imported, head, top)
     return fold_onto(
-        imported, graph, boards.load(board), fps=fps, clock_mhz=clock_mhz, port=port, input_scale=input_scale, pins=pins, threads=threads
+        imported,
+        graph,
+        boards.load(board),
+        fps=fps,
+        clock_mhz=clock_mhz,
+        port=port,
+        input_scale=input_scale,
+        pins=pins,
+        threads=threads,
+        max_utilization=max_utilization,
+        limits=limits,
     )
 
 
@@ -258,22 +290,25 @@ def fold_onto(
     graph: Graph,
     board: Board,
     *,
-    fps: float | None,
+    fps: fold.Rate,
     clock_mhz: float | None,
     port: Port,
     input_scale: Fraction,
     pins: fold.Pins,
     threads: int | None = None,
+    max_utilization: float = fold.MAX_UTILIZATION,
+    limits: Mapping[str, float] | None = None,
 ) -> Accelerator:
     """The second half of `compile`: a lowered graph to an accelerator."""
-    clock = board.clocks.default_mhz if clock_mhz is None else _real(clock_mhz, "clock_mhz")
-    fps = None if fps is None else _real(fps, "fps")
-    if not 0 < clock <= board.clocks.max_mhz:
-        raise InputError(f"a clock of {clock:g} MHz: {board.name} takes more than 0 and at most {board.clocks.max_mhz:g}")
-    if fps is not None and not 0 < fps < float("inf"):
-        raise InputError(f"a rate of {fps:g} frames/s: it must be above 0")
-    if fps is not None and fps > clock * 1e6:
-        raise CheckError(f"{fps:,.0f} frames/s at {clock:g} MHz is more than one frame a clock cycle: no accelerator does that")
+    mhz = board.clocks.default_mhz if clock_mhz is None else _real(clock_mhz, "clock_mhz")
+    if not 0 < mhz <= board.clocks.max_mhz:
+        raise InputError(f"a clock of {mhz:g} MHz: {board.name} takes more than 0 and at most {board.clocks.max_mhz:g}")
+    if fps is not None and fps != "max":
+        fps = _real(fps, "fps")
+        if not 0 < fps < float("inf"):
+            raise InputError(f"a rate of {fps:g} frames/s: it must be above 0")
+        if fps > mhz * 1e6:
+            raise CheckError(f"{fps:,.0f} frames/s at {mhz:g} MHz is more than one frame a clock cycle: no accelerator does that")
     hardware = graph if port is Port.RAW else expose_codes(graph)[0]
-    design = fold.solve(hardware, board, clock_mhz=clock, fps=fps, pins=pins)
-    return Accelerator(imported, graph, hardware, design, board, simulate(design), input_scale, Executor(graph, threads))
+    solution = fold.solve(hardware, board, clock_mhz=mhz, fps=fps, pins=pins, max_utilization=max_utilization, limits=limits)
+    return Accelerator(imported, graph, hardware, solution, board, simulate(solution.design), input_scale, Executor(graph, threads))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -18,6 +18,7 @@ from hwqnn import boards, folder, layout, report
 from hwqnn.accelerator import PIXEL_SCALE, Accelerator, Port, Simulation, available_cores, fold_onto
 from hwqnn.boards import Board
 from hwqnn.dataflow import fold
+from hwqnn.dataflow.fold import MAX_UTILIZATION, Rate
 from hwqnn.emit import Emitted
 from hwqnn.errors import CheckError, InputError
 from hwqnn.ir import ArgMax, Conv, Graph, Input, MatMul, files
@@ -25,6 +26,7 @@ from hwqnn.passes import Head, append_argmax, lower
 from hwqnn.reference import Executor
 from hwqnn.software import import_for, is_onnx
 from hwqnn.summary import Outcome, multiply_accumulates, summarize
+from hwqnn.synth import place
 from hwqnn.ties import as_good
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 STAGES = ("import", "lower", "fold", "emit", "reference", "cosim", "synth", "report")
 _COSIM_BUDGET = 5e10
 """LUTs times cycles that the cosimulation takes on by default: seconds for a small network, a minute or two for a large one."""
+_PLACE_TIMEOUT_S = 4 * 3600.0
 _PAUSED_IMAGES = 64
 """The most images that go through once more while source and sink pause at random."""
 
@@ -70,10 +73,13 @@ class Options:
     data: str | None = None
     input_scale: Fraction | None = None
     images: int | None = None
-    fps: float | None = None
+    fps: Rate = None
     clock_mhz: float | None = None
+    max_utilization: float = MAX_UTILIZATION
+    limits: Mapping[str, float] = field(default_factory=dict)
     fold: Path | None = None
     synth: bool = True
+    route: bool = True
     netlist: bool = False
     trace: bool = False
     head: Head = Head.LABEL
@@ -154,7 +160,7 @@ def _stages(options: Options, board: Board, directory: Path, clock: _Clock) -> r
         (directory / "graph.txt").write_text(f"{graph}\n")
         clock.summary = f"{sum(isinstance(op, MatMul | Conv) for op in graph.ops)} matrices, {multiply_accumulates(graph):,} multiply-accumulates"
     with clock.stage("fold"):
-        pins = fold.read_pins(options.fold, graph) if options.fold else fold.NO_PINS
+        pins = fold.read_pins(options.fold, graph, options.clock_mhz or board.clocks.default_mhz) if options.fold else fold.NO_PINS
         acc = fold_onto(
             imported,
             graph,
@@ -165,9 +171,15 @@ def _stages(options: Options, board: Board, directory: Path, clock: _Clock) -> r
             input_scale=data.scale,
             pins=pins,
             threads=jobs,
+            max_utilization=options.max_utilization,
+            limits=options.limits,
         )
         (directory / "folding.json").write_text(json.dumps(fold.pins_of(acc.design), indent=1) + "\n")
-        clock.summary = f"{acc.fps:,.0f} frames/s at {acc.design.clock_mhz:g} MHz, about {acc.design.estimate.lut:,.0f} LUTs (estimate)"
+        clock.summary = (
+            f"{acc.fps:,.0f} frames/s at {acc.design.clock_mhz:g} MHz, about {acc.design.estimate.lut:,.0f} LUTs (estimate); {acc.solution}"
+        )
+        if pins.notes:
+            clock.summary += f"; the fold file also says what has no counterpart here: {', '.join(pins.notes)}"
     with clock.stage("emit"):
         emitted = acc.write(directory / "rtl")
         clock.summary = f"{len(emitted.sources)} SystemVerilog files, top module {emitted.top}"
@@ -188,17 +200,24 @@ def _stages(options: Options, board: Board, directory: Path, clock: _Clock) -> r
             _trace(acc, emitted, simulation, x, directory / "trace.fst", jobs)
         rtl = _labels(acc, simulation.outputs)
         clock.summary = f"{count:,} images, {simulation.comparison.bits:,} bits compared, {simulation.comparison.mismatches} wrong"
-    cells = gates = None
+    cells = estimate = routed = gates = None
     with clock.stage("synth"):
         clock.summary = "skipped (--no-synth)"
         if options.synth:
             cells = acc.synthesize(emitted=emitted, jobs=jobs, progress=lambda block, found: clock.progress.note(f"{block}: {found.lut} LUTs"))
-            clock.summary = f"{sum(c.lut for c in cells.values()):,} LUTs of {board.resources.lut:,}"
+            estimate = acc.estimate_clock(emitted=emitted, jobs=jobs)
+            clock.summary = f"{sum(c.lut for c in cells.values()):,} LUTs of {board.resources.lut:,}, estimated clock {estimate}"
+        if options.synth and options.route and (vivado := place.vivado()):
+            clock.progress.note("placing and routing with Vivado")
+            routed = place.place(
+                vivado, emitted.sources, emitted.directory, emitted.top, board.part, acc.design.clock_mhz, timeout_s=_PLACE_TIMEOUT_S
+            )
+            clock.summary += f"; {routed.mhz:.0f} MHz placed and routed by {routed.tool}"
         if options.netlist:
             gates = _netlist(acc, emitted, x[:count], directory / "netlist", jobs, clock.progress)
             clock.summary += f"; their netlist: {gates.comparison.bits:,} bits compared, {gates.comparison.mismatches} wrong"
     with clock.stage("report"):
-        outcome = Outcome(acc, emitted, data, labels, doubled, reference, rtl, simulation, paused, cells, gates)
+        outcome = Outcome(acc, emitted, data, labels, doubled, reference, rtl, simulation, paused, cells, estimate, routed, gates)
         result = summarize(outcome, asked_fps=options.fps, traced=options.trace, options=_plain(options), seconds=clock.seconds)
         report.write(result, directory)
         clock.summary = "report.html, report.json"
@@ -293,6 +312,8 @@ def _plain(options: Options) -> dict[str, str | int | float | bool | None]:
             plain[name] = str(value.value)
         elif isinstance(value, int | float | bool | None):
             plain[name] = value
+        elif isinstance(value, Mapping):
+            plain[name] = ", ".join(f"{key}={number:g}" for key, number in value.items())
         else:  # a path may hold bytes that are no UTF-8
             plain[name] = str(value).encode("utf-8", "backslashreplace").decode("utf-8")
     return plain

@@ -18,11 +18,13 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from hwqnn.accelerator import Port
+from hwqnn.dataflow.fold import MAX_UTILIZATION, Rate
 from hwqnn.errors import HwqnnError, InputError
 from hwqnn.passes import Head
 
 if TYPE_CHECKING:
     from hwqnn.build import Built
+    from hwqnn.report import Report
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="From a quantized PyTorch model to a proven FPGA accelerator."
@@ -72,13 +74,16 @@ def build(
     data: Annotated[str | None, typer.Option(help="mnist, a folder of IDX files, or an .npz with x and y.")] = None,
     input_scale: Annotated[str | None, typer.Option(help="The real value of one integer step of the data, such as 1/255.")] = None,
     images: Annotated[int | None, typer.Option(min=1, help="How many images to simulate in RTL.")] = None,
-    fps: Annotated[float | None, typer.Option(help="Frames per second to reach. [default: a million, or the best that fits]")] = None,
+    fps: Annotated[str | None, typer.Option(help="Frames per second to reach, or max. [default: a million, or the best that fits]")] = None,
     clock: Annotated[float | None, typer.Option(help="Clock in MHz. [default: the board's]")] = None,
+    max_utilization: Annotated[float, typer.Option(help="The share of the board's cells that the design may use.")] = MAX_UTILIZATION,
+    limit: Annotated[list[str] | None, typer.Option(help="The most cells of a kind, such as bram36=0; may be given again.")] = None,
     fold: Annotated[Path | None, typer.Option(help="A fold file that pins layers' PE and SIMD (a build writes one: folding.json).")] = None,
     head: Annotated[Head, typer.Option(help="What leaves the accelerator.")] = Head.LABEL,
     top: Annotated[int, typer.Option(min=1, help="How many labels leave it, the best first.")] = 1,
     port: Annotated[Port, typer.Option("--input", help="What enters it: raw values, or the input quantizer's codes.")] = Port.RAW,
     synth: Annotated[bool, typer.Option(help="Synthesize with yosys; without, resources are estimates.")] = True,
+    route: Annotated[bool, typer.Option(help="Place and route as well, if vivado is on PATH; without, the clock is an estimate.")] = True,
     netlist: Annotated[bool, typer.Option("--netlist", help="Simulate what yosys synthesized as well, as gates.")] = False,
     trace: Annotated[bool, typer.Option(help="Write trace.fst, a waveform of the first wrong image, or of the first two.")] = False,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="The folder to write. [default: build/MODEL-BOARD]")] = None,
@@ -99,10 +104,13 @@ def build(
             data=data,
             input_scale=_fraction(input_scale),
             images=images,
-            fps=fps,
+            fps=_rate(fps),
             clock_mhz=clock,
+            max_utilization=max_utilization,
+            limits=dict(_limit(text) for text in limit or ()),
             fold=fold,
             synth=synth,
+            route=route,
             netlist=netlist,
             trace=trace,
             head=head,
@@ -142,8 +150,29 @@ def _fraction(text: str | None) -> Fraction | None:
     return value
 
 
+def _rate(text: str | None) -> Rate:
+    if text is None:
+        return None
+    if text == "max":
+        return "max"
+    try:
+        return float(text)
+    except ValueError as error:
+        raise InputError(f"--fps {text!r} is neither a number nor max") from error
+
+
+def _limit(text: str) -> tuple[str, float]:
+    name, _, most = text.partition("=")
+    try:
+        return name, float(most)
+    except ValueError as error:
+        raise InputError(f"--limit {text!r} is not of the form bram36=0") from error
+
+
 def _verdict(console: Console, built: Built) -> None:
     """The checks, and the figures that people look for first."""
+    from hwqnn.report import words
+
     result = built.report
     console.print()
     for check in result.checks:
@@ -154,15 +183,24 @@ def _verdict(console: Console, built: Built) -> None:
     same = f"; reference on these {a.reference_same:.2%}" if a.rtl_images < a.images else ""
     lines = (
         f"accuracy   software {software}, reference {a.reference:.2%}, RTL {a.rtl:.2%} ({a.rtl_images:,} images{same})",
-        f"speed      {p.fps:,.0f} frames/s if it closes timing at {result.clock_mhz:g} MHz (not placed or routed), "
-        f"latency {p.latency_cycles} cycles, {p.binary_tops:.3f} binary TOPS",
-        f"resources  {r.lut:,.0f} LUT, {r.ff:,.0f} FF, {r.carry4:,.0f} CARRY4, {r.bram36:g} BRAM36, {r.dsp:g} DSP ({r.source})",
+        f"speed      {p.fps:,.0f} frames/s at {result.clock_mhz:g} MHz, latency {p.latency_cycles} cycles, {p.binary_tops:.3f} binary TOPS",
+        f"clock      {_clock(result)}",
+        f"resources  {r.lut:,.0f} LUT, {r.ff:,.0f} FF, {r.carry4:,.0f} CARRY4, {r.bram36:g} BRAM36, {r.dsp:g} DSP ({result.source})",
     )
     console.print()
     for line in lines:
         console.print(Text(line), soft_wrap=True)
+    for warning in words.warnings(result):
+        console.print(Text.assemble(("warning: ", "yellow"), warning), soft_wrap=True)
     word = ("PASS ", "bold green") if result.passed else ("FAIL ", "bold red")
     console.print(Text.assemble(word, str(built.directory / "report.html")), soft_wrap=True)
+
+
+def _clock(result: Report) -> str:
+    if result.clock is None:
+        return f"{result.clock_mhz:g} MHz is a target, not placed or routed"
+    layers = " to ".join(dict.fromkeys([result.clock.path[0].layer, result.clock.path[-1].layer])) if result.clock.path else ""
+    return f"{'' if result.clock.routed else 'estimated '}{result.clock}{f'; critical path: {layers}' if layers else ''}"
 
 
 @app.command("import")

@@ -16,6 +16,7 @@ from pathlib import Path
 from hwqnn.data.mnist import MNIST
 from hwqnn.errors import HwqnnError
 from hwqnn.paths import cache_dir
+from hwqnn.synth import place
 from hwqnn.tools import cxx_compiler, verilator_binary, verilator_environment
 
 _HELLO = """#include <iostream>
@@ -127,6 +128,13 @@ def _pyosys() -> str:
     return f"{version}, loads"
 
 
+def _vivado() -> str:
+    program = place.vivado()
+    if program is None:
+        raise ProblemError("not on PATH; clocks are estimated by static timing", "with Vivado on PATH, builds place and route")
+    return _run([str(program), "-version"], "source the settings64.sh of its installation").splitlines()[0]
+
+
 def _cache() -> str:
     try:
         folder = cache_dir("doctor")
@@ -169,6 +177,7 @@ _PROBES: list[tuple[str, Callable[[], str], bool]] = [
     ("yosys", _pyosys, True),
     ("cache folder", _cache, True),
     ("cocotb", _package("cocotb", "cocotb>=2.1,<2.2"), False),
+    ("Vivado", _vivado, False),
     ("npm", _npm, False),
     ("full MNIST", _mnist, False),
 ]

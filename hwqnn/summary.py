@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import math
 import platform
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,10 +13,18 @@ import numpy as np
 
 from hwqnn import report, synth
 from hwqnn.accelerator import Accelerator, Simulation
+from hwqnn.clock import ClockEstimate
 from hwqnn.data import Dataset
+from hwqnn.dataflow.design import Node
+from hwqnn.dataflow.fold import Rate
+from hwqnn.dataflow.joins import ForkBlock
 from hwqnn.dataflow.mvu import Mvu
+from hwqnn.dataflow.plumbing import Fifo, WidthDown, WidthUp
 from hwqnn.emit import Emitted
+from hwqnn.gates.delay import ROUTING
 from hwqnn.ir import Bipolar, Conv, Graph, MatMul
+from hwqnn.resources import Resources
+from hwqnn.synth.place import Routed
 
 _DISAGREEMENT_LIMIT = 0.001
 """The share of images on which the reference's label may differ from float64's, which rounds too, if rarely; more means that the import is wrong."""
@@ -33,7 +41,8 @@ class Outcome:
         doubled: the software's labels in float64, when float32 disagrees with the reference anywhere; else None. The reference's where two
             classes tie exactly.
         paused: some images once more, while the source and the sink pause at random.
-        cells: yosys' cells by node; None when synthesis was skipped.
+        cells: yosys' cells by node; None when synthesis was skipped. clock: the estimate from the same netlists.
+        routed: after place and route; None without a tool for that.
         gates: what the synthesized netlist did; None when it was not asked for.
     """
 
@@ -46,7 +55,9 @@ class Outcome:
     rtl: np.ndarray
     simulation: Simulation
     paused: Simulation
-    cells: dict[str, synth.Cells] | None
+    cells: dict[str, Resources] | None
+    clock: ClockEstimate | None
+    routed: Routed | None
     gates: Simulation | None
 
     @property
@@ -78,14 +89,15 @@ def multiply_accumulates(graph: Graph, binary: bool = False) -> int:
 
 
 def summarize(
-    outcome: Outcome, *, asked_fps: float | None, traced: bool, options: Mapping[str, str | int | float | bool | None], seconds: dict[str, float]
+    outcome: Outcome, *, asked_fps: Rate, traced: bool, options: Mapping[str, str | int | float | bool | None], seconds: dict[str, float]
 ) -> report.Report:
     """The report of a build. Its verdict is that all checks passed."""
     acc, data, software, reference, rtl = outcome.acc, outcome.data, outcome.software, outcome.reference, outcome.rtl
     classes = int(max(labels.max() for labels in (reference, software, data.y) if labels is not None)) + 1
     confusion = np.zeros((classes, classes), dtype=np.int64)
     np.add.at(confusion, (data.y.ravel(), reference.ravel()), 1)
-    resources, count = _resources(acc, outcome.cells), len(rtl)
+    estimate, count, solution = acc.design.estimate, len(rtl), acc.solution
+    resources, source = _found(outcome)
     return report.Report(
         model=acc.graph.name,
         board=acc.board,
@@ -102,8 +114,12 @@ def summarize(
         ),
         exact=report.Exact(outcome.bits, outcome.mismatches, outcome.disagreements),
         performance=_performance(outcome),
-        resources=resources,
-        layers=_layers(acc, outcome.cells),
+        clock=_clock(outcome),
+        folding=report.Folding(solution.optimal, solution.gap),
+        resources=_rounded(resources),
+        estimate=_rounded(estimate),
+        source=source,
+        layers=_layers(acc, outcome.cells, outcome.clock),
         seconds=seconds,
         classes=tuple(str(c) for c in range(classes)),
         confusion=confusion,
@@ -114,7 +130,7 @@ def summarize(
     )
 
 
-def _checks(outcome: Outcome, resources: report.Resources, asked_fps: float | None, traced: bool) -> tuple[report.Check, ...]:
+def _checks(outcome: Outcome, resources: Resources, asked_fps: Rate, traced: bool) -> tuple[report.Check, ...]:
     acc, simulation, count = outcome.acc, outcome.simulation, len(outcome.rtl)
     comparison, timing = simulation.comparison, acc.timing
     first = comparison.first or outcome.paused.comparison.first
@@ -140,13 +156,16 @@ def _checks(outcome: Outcome, resources: report.Resources, asked_fps: float | No
         ),
         _faithful(outcome),
         report.Check(
-            f"It fits {acc.board.name}", not over, "; ".join(over) or f"{resources.lut:,.0f} of {acc.board.resources.lut:,} LUTs ({resources.source})"
+            f"It fits {acc.board.name}",
+            not over,
+            "; ".join(over) or f"{resources.lut:,.0f} of {acc.board.resources.lut:,} LUTs ({_found(outcome)[1]})",
         ),
     ]
     if outcome.gates is not None:
         checks.append(_netlist_check(outcome.gates))
-    if asked_fps is not None:
-        rate = f"{acc.fps:,.0f} frames/s if it closes timing at {acc.design.clock_mhz:g} MHz (not placed or routed), asked {asked_fps:,.0f}"
+    if isinstance(asked_fps, float):
+        rate = f"{acc.fps:,.0f} frames/s at {acc.design.clock_mhz:g} MHz, asked {asked_fps:,.0f}"
+        rate += "; nothing is placed or routed" if outcome.clock is None else f"; clock {_clock(outcome)}"
         checks.append(report.Check("It reaches the asked rate", acc.fps >= asked_fps, rate))
     return tuple(checks)
 
@@ -180,32 +199,52 @@ def _performance(outcome: Outcome) -> report.Performance:
     return report.Performance(simulation.latency, interval, fps, 2 * multiply_accumulates(acc.graph, binary=True) * fps / 1e12)
 
 
-def _resources(acc: Accelerator, cells: dict[str, synth.Cells] | None) -> report.Resources:
-    if cells is None:
-        estimate = acc.design.estimate
-        return report.Resources(**{k: round(v, 1) for k, v in vars(estimate).items()}, source="estimate")
-    return report.Resources(**vars(sum(cells.values(), synth.Cells())), source=synth.source())
+def _rounded(resources: Resources) -> Resources:
+    return Resources(**{name: round(value, 1) for name, value in vars(resources).items()})
 
 
-def _layers(acc: Accelerator, cells: dict[str, synth.Cells] | None) -> tuple[report.Layer, ...]:
-    """One row for each block that has something to tell; the FIFOs, converters and forks of its layer count to the layer's last row."""
-    shown = [node for node in acc.design.nodes if node.edge is not None or node.block.style]
+def _found(outcome: Outcome) -> tuple[Resources, str]:
+    """The best figures of the whole design, and where they come from."""
+    if outcome.routed is not None:
+        return outcome.routed.resources, f"{outcome.routed.tool}, placed and routed"
+    if outcome.cells is not None:
+        return sum(outcome.cells.values(), Resources()), synth.source()
+    return outcome.acc.design.estimate, report.ESTIMATE
+
+
+def _clock(outcome: Outcome) -> report.Clock | None:
+    """What a place and route found, else what static timing lets expect."""
+    if (routed := outcome.routed) is not None:
+        mhz = round(routed.mhz, 1)
+        return report.Clock(mhz, mhz, mhz, True, f"placed and routed by {routed.tool}; slowest from {routed.start} to {routed.end}")
+    if (estimate := outcome.clock) is None:
+        return None
+    low, high = estimate.range_mhz
+    path = tuple(report.Hop(**vars(step)) for step in estimate.path)
+    source = f"static timing of the netlist of {synth.source()}, times {ROUTING:g} for routing"
+    return report.Clock(round(estimate.mhz, 1), round(low, 1), round(high, 1), False, source, round(estimate.logic_ns, 3), path)
+
+
+def _layers(acc: Accelerator, cells: dict[str, Resources] | None, clock: ClockEstimate | None) -> tuple[report.Layer, ...]:
+    """One row for each block but FIFOs, converters and forks, which count to their layer's last row."""
+    shown = [node for node in acc.design.nodes if not isinstance(node.block, Fifo | ForkBlock | WidthDown | WidthUp)]
     rows = {node.layer: node.name for node in shown}
-    estimated, synthesized = defaultdict[str, float](float), Counter[str]()
+    blocks = Counter(node.layer for node in shown)
+    members: dict[str, list[Node]] = {node.name: [] for node in shown}
     for node in acc.design.nodes:
-        row = node.name if node in shown else rows.get(node.layer, shown[0].name)
-        estimated[row] += node.block.estimate.lut
-        synthesized[row] += cells[node.name].lut if cells is not None else 0
+        members[node.name if node in shown else rows.get(node.layer, shown[0].name)].append(node)
     return tuple(
         report.Layer(
             name=node.layer,
+            label=node.layer if blocks[node.layer] == 1 else f"{node.layer} ({node.block.module})",
             op=node.block.module,
             style=node.block.style,
             pe=node.block.beat_out.elements if isinstance(node.block, Mvu) else node.block.beat_in.elements,
             simd=node.block.beat_in.elements if isinstance(node.block, Mvu) else None,
             cycles=node.block.cycles,
-            estimated_lut=round(estimated[node.name], 1),
-            synthesized_lut=synthesized[node.name] if cells is not None else None,
+            estimate=_rounded(sum((member.block.estimate for member in members[node.name]), Resources())),
+            synthesized=None if cells is None else sum((cells[member.name] for member in members[node.name]), Resources()),
+            logic_ns=None if clock is None else round(max(clock.blocks.get(member.name, 0.0) for member in members[node.name]), 3),
         )
         for node in shown
     )

@@ -1,6 +1,6 @@
 // What becomes of PE final sums. LEVELS = 0: they are the result; a sum counted in agreements of bipolar numbers is half of it, so OUT_BITS may be one
 // more than ACC_BITS, for ODD below. LEVELS = 1: the sum's sign, for its initial value holds the negated threshold. Else a search over the thresholds,
-// as many cycles long as a level has bits.
+// SEARCH_REGISTERS cycles for each bit of a level.
 module activation #(
   parameter int unsigned PE = 1,
   parameter int unsigned ROWS = 1,      // sets of thresholds
@@ -8,6 +8,7 @@ module activation #(
   parameter bit ODD = 1'b0,
   parameter int unsigned LEVELS = 1,
   parameter int unsigned T_BITS = 2,    // of a threshold, when LEVELS > 1
+  parameter int unsigned SEARCH_REGISTERS = 1,  // see threshold_search
   parameter int BASE = 0,
   parameter int STEP = 1,
   parameter int unsigned OUT_BITS = 1,
@@ -50,7 +51,7 @@ module activation #(
       for (genvar p = 0; p < PE; p++) begin : gen_lane
         assign value[p*T_BITS+:T_BITS] = T_BITS'($signed(acc_i[p]));
       end
-      threshold_search #(.PE(PE), .LEVELS(LEVELS), .T_BITS(T_BITS), .ROWS(ROWS), .FILE(THRESHOLD_FILE)) i_search (
+      threshold_search #(.PE(PE), .LEVELS(LEVELS), .T_BITS(T_BITS), .ROWS(ROWS), .REGISTERS(SEARCH_REGISTERS), .FILE(THRESHOLD_FILE)) i_search (
         .clk_i, .advance_i, .x_i(value), .row_i, .n_o(n)
       );
     end

@@ -1,6 +1,6 @@
 // A ROM that is only ever read in order, around and around: it shows the current word in a register and fetches the next one while that is used.
-// So the look-up is off the data path.
-// Reset fetches the first word.
+// So the look-up is off the data path. A block RAM takes longer than any logic to show a word: there, one more word is on its way, in the RAM's own output
+// register, which the multiplexer among several RAMs comes behind.
 module cyclic_rom #(
   parameter int unsigned WIDTH = 1,
   parameter int unsigned DEPTH = 1,
@@ -28,26 +28,37 @@ module cyclic_rom #(
     initial $readmemh(FILE, words);
     assign word_o = words[0];
   end else begin : gen_words
-    logic [ADDR_BITS-1:0] addr_q, addr;  // addr_q: of the next word
-    logic [WIDTH-1:0] word_q;
+    // Reset puts the first word into the register, a constant; and makes the block RAM fetch the second one.
+`ifdef YOSYS
+    (* logic_block = 1 *)
+`endif
+    logic [WIDTH-1:0] first_words[DEPTH];
+    initial $readmemh(FILE, first_words);
 
-    assign addr = rst_ni ? addr_q : '0;
+    localparam int unsigned FETCHED = BLOCK_RAM ? 2 : 1;  // words that are shown or on their way
+    logic [ADDR_BITS-1:0] addr_q;                         // of the one after them
+    always_ff @(posedge clk_i) begin
+      if (!rst_ni) addr_q <= ADDR_BITS'(FETCHED % DEPTH);
+      else if (next_i) addr_q <= (addr_q == ADDR_BITS'(DEPTH - 1)) ? '0 : addr_q + ADDR_BITS'(1);
+    end
+
+    logic [WIDTH-1:0] word_d, word_q;
     if (BLOCK_RAM) begin : gen_block_ram
       (* ram_style = "block", rom_style = "block" *) logic [WIDTH-1:0] words[DEPTH];
       initial $readmemh(FILE, words);
-      always_ff @(posedge clk_i) if (next_i || !rst_ni) word_q <= words[addr];
+      logic [WIDTH-1:0] read_q;
+      always_ff @(posedge clk_i) if (next_i || !rst_ni) read_q <= words[rst_ni ? addr_q : ADDR_BITS'(1)];
+      assign word_d = read_q;
     end else begin : gen_luts
-      logic [WIDTH-1:0] word_d;
       for (genvar c = 0; c < (WIDTH + CHUNK - 1) / CHUNK; c++) begin : gen_chunk
         localparam int unsigned FROM = c * CHUNK;
         localparam int unsigned BITS = FROM + CHUNK <= WIDTH ? CHUNK : WIDTH - FROM;
-        rom #(.FILE_WIDTH(WIDTH), .FROM(FROM), .WIDTH(BITS), .DEPTH(DEPTH), .FILE(FILE)) i_rom (.addr_i(addr), .word_o(word_d[FROM+:BITS]));
+        rom #(.FILE_WIDTH(WIDTH), .FROM(FROM), .WIDTH(BITS), .DEPTH(DEPTH), .FILE(FILE)) i_rom (.addr_i(addr_q), .word_o(word_d[FROM+:BITS]));
       end
-      always_ff @(posedge clk_i) if (next_i || !rst_ni) word_q <= word_d;
     end
     always_ff @(posedge clk_i) begin
-      if (!rst_ni) addr_q <= ADDR_BITS'(1);
-      else if (next_i) addr_q <= (addr_q == ADDR_BITS'(DEPTH - 1)) ? '0 : addr_q + ADDR_BITS'(1);
+      if (!rst_ni) word_q <= first_words[0];
+      else if (next_i) word_q <= word_d;
     end
     assign word_o = word_q;
   end

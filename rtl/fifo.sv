@@ -1,9 +1,9 @@
-// Shift-register FIFO: a new beat shifts in at index 0, the oldest one sits at index `tap_q`. Each bit is then one addressable shift register
-// (SRL16E or SRLC32E on 7-series: one LUT holds 16 or 32 beats), which no read or write pointer pair into RAM beats at these depths.
-// A beat that enters is visible the next cycle; s_tready_o and m_tvalid_o are registers, so no path crosses the FIFO.
+// FIFO between two blocks, with the memory that costs least at its depth. Unless it is a block RAM, a beat that enters is visible the next cycle; and no
+// path crosses any of them.
 module fifo #(
   parameter int unsigned WIDTH = 1,  // data bits; the last flag is stored beside them
-  parameter int unsigned DEPTH = 2   // beats, at least 2 (with 1 the FIFO could not take a beat every cycle)
+  parameter int unsigned DEPTH = 2,  // beats; with 1 it takes one every second cycle
+  parameter int unsigned STORE = 0   // 0: shift registers (DEPTH at least 2), 1: registers (up to 2) or LUT RAM, 2: block RAM; see fifo_shift and fifo_ram
 ) (
   input  logic             clk_i,
   input  logic             rst_ni,
@@ -16,48 +16,22 @@ module fifo #(
   output logic             m_tlast_o,
   input  logic             m_tready_i
 );
-  localparam int unsigned TAP_BITS = $clog2(DEPTH);
-
   if (WIDTH < 1) begin : gen_bad_width
     $fatal(1, "fifo: WIDTH must be at least 1");
   end
-  if (DEPTH < 2) begin : gen_bad_depth
-    $fatal(1, "fifo: DEPTH must be at least 2");
+  if (STORE > 2) begin : gen_bad_store
+    $fatal(1, "fifo: STORE must be 0, 1 or 2");
   end
 
-  logic [TAP_BITS-1:0] tap_q;  // index of the oldest beat; beats held are tap_q + 1 when valid_q
-  logic valid_q, full_q, push, pop;
-
-  assign push = s_tvalid_i && s_tready_o;
-  assign pop  = m_tvalid_o && m_tready_i;
-
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      tap_q   <= '0;
-      valid_q <= 1'b0;
-      full_q  <= 1'b0;
-    end else if (push && !pop) begin
-      if (valid_q) tap_q <= tap_q + TAP_BITS'(1);
-      valid_q <= 1'b1;
-      full_q  <= valid_q && tap_q == TAP_BITS'(DEPTH - 2);
-    end else if (pop && !push) begin
-      if (tap_q != '0) tap_q <= tap_q - TAP_BITS'(1);
-      valid_q <= tap_q != '0;
-      full_q  <= 1'b0;
-    end
+  if (STORE == 0) begin : gen_shift
+    fifo_shift #(.WIDTH(WIDTH + 1), .DEPTH(DEPTH)) i_fifo (
+      .clk_i, .rst_ni, .s_tdata_i({s_tlast_i, s_tdata_i}), .s_tvalid_i, .s_tready_o, .m_tdata_o({m_tlast_o, m_tdata_o}), .m_tvalid_o, .m_tready_i
+    );
+  end else begin : gen_ram
+    fifo_ram #(.WIDTH(WIDTH + 1), .DEPTH(DEPTH), .BLOCK_RAM(STORE == 2)) i_fifo (
+      .clk_i, .rst_ni, .s_tdata_i({s_tlast_i, s_tdata_i}), .s_tvalid_i, .s_tready_o, .m_tdata_o({m_tlast_o, m_tdata_o}), .m_tvalid_o, .m_tready_i
+    );
   end
-
-  logic [WIDTH:0] in, out;
-  assign in = {s_tlast_i, s_tdata_i};
-  for (genvar b = 0; b <= WIDTH; b++) begin : gen_bit
-    logic [DEPTH-1:0] shift_q;
-    always_ff @(posedge clk_i) if (push) shift_q <= {shift_q[DEPTH-2:0], in[b]};
-    assign out[b] = shift_q[tap_q];
-  end
-
-  assign {m_tlast_o, m_tdata_o} = out;
-  assign m_tvalid_o = valid_q;
-  assign s_tready_o = !full_q;
 
 `ifndef SYNTHESIS
   stream_rules #(.WIDTH(WIDTH), .BEATS(0)) i_rules (

@@ -13,6 +13,7 @@ module threshold #(
   parameter int STEP = 1,
   parameter int unsigned OUT_BITS = 1,
   parameter int unsigned ROWS = 1,      // 1 or FOLD
+  parameter int unsigned SEARCH_REGISTERS = 1,  // see threshold_search
   parameter THRESHOLD_FILE = "",        // see threshold_search
   parameter FLIP_FILE = ""              // ROWS words of PE bits
 ) (
@@ -50,7 +51,7 @@ module threshold #(
     else if (step) step_q <= last ? '0 : step_q + STEP_BITS'(1);
   end
 
-  step_control #(.DEPTH(STAGES), .VECTORS(VECTORS)) i_control (
+  step_control #(.DEPTH(SEARCH_REGISTERS * STAGES), .VECTORS(VECTORS)) i_control (
     .clk_i, .rst_ni, .need_i(1'b1), .give_i(1'b1), .last_i(last), .s_tvalid_i, .s_tready_o,
     .m_tvalid_o, .m_tlast_o, .m_tready_i, .advance_o(advance), .step_o(step)
   );
@@ -64,7 +65,9 @@ module threshold #(
     assign row = '0;
   end
 
-  threshold_search #(.PE(PE), .LEVELS(LEVELS), .T_BITS(T_BITS), .ROWS(ROWS), .FILE(THRESHOLD_FILE)) i_search (
+  threshold_search #(
+    .PE(PE), .LEVELS(LEVELS), .T_BITS(T_BITS), .ROWS(ROWS), .REGISTERS(SEARCH_REGISTERS), .FILE(THRESHOLD_FILE)
+  ) i_search (
     .clk_i, .advance_i(advance), .x_i(x), .row_i(row), .n_o(n)
   );
 

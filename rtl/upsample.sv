@@ -9,7 +9,8 @@ module upsample #(
   parameter int unsigned FACTOR_H = 1,
   parameter int unsigned FACTOR_W = 1,
   parameter int unsigned CAPACITY = 2,    // pixels in the ring; see ring_buffer
-  parameter int unsigned COUNT_BITS = 3
+  parameter int unsigned COUNT_BITS = 3,
+  parameter bit BLOCK_RAM = 1'b0
 ) (
   input  logic              clk_i,
   input  logic              rst_ni,
@@ -76,7 +77,7 @@ module upsample #(
   end
 
   ring_buffer #(
-    .WIDTH(E * BITS), .BEATS(BEATS), .PIXELS(HEIGHT * WIDTH), .CAPACITY(CAPACITY), .COUNT_BITS(COUNT_BITS)
+    .WIDTH(E * BITS), .BEATS(BEATS), .PIXELS(HEIGHT * WIDTH), .CAPACITY(CAPACITY), .COUNT_BITS(COUNT_BITS), .BLOCK_RAM(BLOCK_RAM)
   ) i_ring (
     .clk_i, .rst_ni, .s_tdata_i, .s_tvalid_i, .s_tlast_i, .s_tready_o, .m_tdata_o, .m_tvalid_o, .m_tlast_o, .m_tready_i,
     .beat_i(beat_q), .pad_i(1'b0), .last_i(frame_ends), .back_i(back), .free_i({COUNT_BITS{pixel_ends && last_time}}), .step_o(step)

@@ -1,5 +1,5 @@
 // Sliding window that gives all elements under the kernel in one beat: takes a map once, row by row, a pixel a step, and gives each window in the step
-// in which its last tap arrives. Earlier pixels wait in a chain of shift registers that ends at the first tap, so a tap is a fixed number of
+// in which its last tap arrives. Earlier pixels wait in a chain of delay lines that ends at the first tap, so a tap is a fixed number of
 // steps old. Padding takes no steps: a window that reaches over the map's left or right edge finds the neighbouring row's pixels there, and over
 // the upper edge the last frame's; the output registers clear such taps. Only windows that end behind the last pixel cost steps of their own, which
 // take nothing. The steps are counted in rows and columns that begin with the first tap of the first window of a line.
@@ -17,6 +17,7 @@ module window_parallel #(
   parameter int unsigned LEFT = 0,
   parameter int unsigned BOTTOM = 0,
   parameter int unsigned RIGHT = 0,
+  parameter int unsigned LINE_STORE = 0,  // where lines wait, see delay_line
   localparam int unsigned TAPS = KERNEL_H * KERNEL_W
 ) (
   input  logic                 clk_i,
@@ -177,15 +178,22 @@ module window_parallel #(
     assign column_outside[x] = left || right;
   end
 
-  // The chain, from the last tap, which is the pixel at the input, to the first.
+  // The chain, from the last tap, which is the pixel at the input, to the first: between the kernel's rows wait most of a line's pixels each.
   logic [BITS-1:0] chain[TAPS];
   assign chain[TAPS-1] = s_tdata_i;
+  if (KERNEL_H > 1) begin : gen_lines
+    logic [(KERNEL_H-1)*BITS-1:0] line_in, line_out;
+    for (genvar y = 0; y < KERNEL_H - 1; y++) begin : gen_line
+      assign line_in[y*BITS+:BITS]       = chain[(y+1)*KERNEL_W];
+      assign chain[y*KERNEL_W+KERNEL_W-1] = line_out[y*BITS+:BITS];
+    end
+    delay_line #(.WIDTH((KERNEL_H - 1) * BITS), .STEPS(GAP), .STORE(LINE_STORE)) i_lines (
+      .clk_i, .rst_ni, .step_i(step), .word_i(line_in), .word_o(line_out)
+    );
+  end
   for (genvar t = 0; t < TAPS; t++) begin : gen_tap
-    if (t < TAPS - 1) begin : gen_older
-      localparam int unsigned STEPS = (t + 1) % KERNEL_W == 0 ? GAP : DILATION_W;
-      logic [STEPS*BITS-1:0] wait_q;
-      always_ff @(posedge clk_i) if (step) wait_q <= (STEPS * BITS)'({wait_q, chain[t+1]});
-      assign chain[t] = wait_q[(STEPS-1)*BITS+:BITS];
+    if (t % KERNEL_W < KERNEL_W - 1) begin : gen_older
+      delay_line #(.WIDTH(BITS), .STEPS(DILATION_W)) i_wait (.clk_i, .rst_ni, .step_i(step), .word_i(chain[t+1]), .word_o(chain[t]));
     end
     logic [BITS-1:0] tap_q;
     always_ff @(posedge clk_i) if (step) tap_q <= row_outside[t/KERNEL_W] || column_outside[t%KERNEL_W] ? '0 : chain[t];

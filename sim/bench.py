@@ -72,7 +72,7 @@ class Checked:
 
     @property
     def done(self) -> bool:
-        return len(self.sink.received) >= len(self.expected)
+        return not self.source.queue and len(self.sink.received) >= len(self.expected)
 
     def compare_data(self) -> None:
         got = [(t.data, t.last) for t in self.sink.received]

@@ -6,8 +6,9 @@
 //   PAUSE_SEED  0: source and sink never pause; else both pause at random, for long and for short
 //   PREFIX      writes PREFIX.stamps (int64 cycle of each frame's last output; cycle 0 is the first input transfer)
 //               PREFIX.<probe number> (the transferred beats, whole bytes each) and PREFIX.out (the output port's, OUT_BYTES each
-//               and a byte for tlast)
+//               and a byte for tlast); PREFIX.activity (int64: the cycles in which nets were watched, then each block's bits of nets and their toggles)
 // exit: 0 done, 3 no progress within MAX_CYCLES, 2 bad use
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -62,6 +63,47 @@ struct Capture {
         bytes.insert(bytes.end(), from, from + size);
     }
 };
+
+// Counts how often the nets of each block change from one cycle to the next. nets.inc (generated) says where in Verilator's model they lie.
+class Activity {
+    struct Net {
+        size_t offset, bytes;
+        int64_t bits;
+        int block;
+    };
+    static const std::vector<Net>& nets() {
+        static const std::vector<Net> all = {
+#include "nets.inc"
+        };
+        return all;
+    }
+    std::vector<uint8_t> last;  // all nets, side by side
+    bool primed = false;
+
+   public:
+    std::vector<int64_t> counts = std::vector<int64_t>(1 + 2 * BLOCKS);
+    Activity() {
+        size_t bytes = 0;
+        for (const Net& net : nets()) bytes += net.bytes, counts[static_cast<size_t>(1 + 2 * net.block)] += net.bits;
+        last.resize(bytes);
+    }
+    void watch(const Vtop___024root* model) {
+        const auto* from = reinterpret_cast<const uint8_t*>(model);
+        uint8_t* to = last.data();
+        for (const Net& net : nets()) {
+            if (std::memcmp(to, from + net.offset, net.bytes) != 0) {
+                int64_t toggles = 0;
+                for (size_t i = 0; i < net.bytes; i++) toggles += __builtin_popcount(to[i] ^ from[net.offset + i]);
+                std::memcpy(to, from + net.offset, net.bytes);
+                if (primed) counts[static_cast<size_t>(2 + 2 * net.block)] += toggles;
+            }
+            to += net.bytes;
+        }
+        counts[0] += primed;
+        primed = true;
+    }
+};
+constexpr int64_t WATCHED = 4096;  // cycles from the first frame's end on: the pipeline is full then
 
 bool write_file(const std::string& path, const void* data, size_t size) {
     FILE* file = std::fopen(path.c_str(), "wb");
@@ -124,6 +166,7 @@ int main(int argc, char** argv) {
     top->aresetn = 1;
 
     std::vector<Capture> captures(PROBES);
+    Activity activity;
     Capture out;
     std::vector<int64_t> stamps;
     int64_t cycle = 0, first = -1, sent = 0, received = 0, quiet = 0;
@@ -171,6 +214,7 @@ int main(int argc, char** argv) {
                 }
             }
         }
+        if (!stamps.empty() && activity.counts[0] < WATCHED) activity.watch(top->rootp);
         quiet = moved ? 0 : quiet + 1;
         if (quiet > max_cycles || context->gotFinish()) break;
         top->aclk = 1;
@@ -188,6 +232,7 @@ int main(int argc, char** argv) {
 #endif
     bool written = write_file(prefix + ".stamps", stamps.data(), stamps.size() * sizeof(int64_t));
     written &= write_file(prefix + ".out", out.bytes.data(), out.bytes.size());
+    written &= write_file(prefix + ".activity", activity.counts.data(), activity.counts.size() * sizeof(int64_t));
     for (size_t i = 0; i < captures.size(); i++) {
         written &= write_file(prefix + "." + std::to_string(i), captures[i].bytes.data(), captures[i].bytes.size());
     }

@@ -87,7 +87,8 @@ class Queue:
         self.count += (s_valid and s_ready) - (m_valid and m_ready)
 
     def ideal(self, frames: int) -> tuple[list[int], list[int]]:
-        cycles = list(range(frames * self.beats))
+        pace = 2 if self.depth == 1 else 1  # one that is full takes nothing, even while it gives
+        cycles = [pace * i for i in range(frames * self.beats)]
         return cycles, [cycle + 1 for cycle in cycles]
 
 

@@ -7,14 +7,16 @@ from typing import Any
 
 import bench
 import cocotb
-from machines import Queue
+from machines import Buffering, Queue
 
 
 class Fifo:
     def __init__(self, case: dict[str, Any]) -> None:
         self.bits = case["WIDTH"]
         self.beats = 7
-        self.machine = Queue(case["DEPTH"], self.beats)
+        steps = range(self.beats)
+        in_block_ram = Buffering(self.beats, [i + 1 for i in steps], list(steps), case["DEPTH"], 2)
+        self.machine = in_block_ram if case["STORE"] == 2 else Queue(case["DEPTH"], self.beats)
 
     def frame(self, random: Random) -> list[int]:
         return [random.getrandbits(self.bits) for _ in range(self.beats)]

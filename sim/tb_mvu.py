@@ -1,5 +1,6 @@
-"""Bench of rtl/mvu.sv. The case carries what the unit should compute, in the model's own terms: `weights` (outputs of all groups, inputs) as
-integers, for LEVELS = 1 and more `thresholds` (outputs, LEVELS) on the sum of products, and `padded`, the inputs of each pixel that are padding."""
+"""Bench of matrix-vector units, rtl/mvu.sv and the datapath beside it. The case carries what the unit should compute, in the model's own terms:
+`weights` (outputs of all groups, inputs) as integers, `table`, thresholds (outputs, levels) on the sum of products, and `padded`, the inputs of each
+pixel that are padding; `x` is an input's bits and kind (0 bipolar, 1 unsigned, 2 signed)."""
 
 from __future__ import annotations
 
@@ -13,52 +14,49 @@ from streams import pack, signed, unpack
 
 
 def decode(code: int, bits: int, kind: int) -> int:
-    """The number that a code of this kind means: bipolar, unsigned, signed."""
+    """The number that a code of this kind means."""
     return (2 * code - 1, code, signed(code, bits))[kind]
 
 
 def numbers(codes: list[int], case: dict[str, Any], padded: list[int]) -> list[int]:
     """What inputs mean; padding means 0."""
-    return [0 if i in padded else decode(code, case["X_BITS"], case["X_KIND"]) for i, code in enumerate(codes)]
+    return [0 if i in padded else decode(code, *case["x"]) for i, code in enumerate(codes)]
 
 
 def result(case: dict[str, Any], channel: int, inputs: list[int]) -> int:
-    """An output of a matrix block."""
+    """The code of an output: of the sum, or, from -2, of how many thresholds it reaches; of a single one, the bit."""
     total = sum(w * x for w, x in zip(case["weights"][channel], inputs, strict=True))
-    if case["LEVELS"] == 0:
-        return total
-    return case["BASE"] + case["STEP"] * sum(total >= t for t in case["thresholds"][channel])
-
-
-def depth(levels: int) -> int:
-    """Cycles from a matrix block's step to its output."""
-    return 2 + (levels.bit_length() if levels > 1 else 0)
+    table = case["table"][channel]
+    reached = sum(total >= t for t in table)
+    return reached if len(table) == 1 else reached - 2 if table else total
 
 
 class Mvu:
     def __init__(self, case: dict[str, Any]) -> None:
-        self.case, self.pe, self.simd, self.bits = case, case["PE"], case["SIMD"], case["X_BITS"]
-        nf, sf = case["NF"], case["SF"]
-        steps = range(case["VECTORS"] * nf * sf)
-        self.machine = StepMachine(need=[i % (nf * sf) < sf for i in steps], give=[i % sf == sf - 1 for i in steps], depth=depth(case["LEVELS"]))
+        self.case, self.pe, self.simd, self.bits, self.sf = case, case["pe"], case["simd"], case["x"][0], case["sf"]
+        nf, self.vectors = case["nf"], case["pixels"] * case["groups"]
+        steps = range(self.vectors * nf * self.sf)
+        self.machine = StepMachine(
+            need=[i % (nf * self.sf) < self.sf for i in steps], give=[i % self.sf == self.sf - 1 for i in steps], depth=case["depth"]
+        )
 
     def frame(self, random: Random) -> list[int]:
         """Padding is code 0."""
         beats = []
-        for vector in range(self.case["VECTORS"]):
-            padded = self.case["padded"][vector // self.case["GROUPS"]]
-            codes = [0 if i in padded else random.getrandbits(self.bits) for i in range(self.simd * self.case["SF"])]
+        for vector in range(self.vectors):
+            padded = self.case["padded"][vector // self.case["groups"]]
+            codes = [0 if i in padded else random.getrandbits(self.bits) for i in range(self.simd * self.sf)]
             beats += [pack(codes[i : i + self.simd], self.bits) for i in range(0, len(codes), self.simd)]
         return beats
 
     def output(self, frame: list[int]) -> list[int]:
-        sf, outputs, results = self.case["SF"], self.pe * self.case["NF"], []
-        for vector in range(self.case["VECTORS"]):
-            pixel, group = divmod(vector, self.case["GROUPS"])
-            codes = [code for beat in frame[vector * sf : (vector + 1) * sf] for code in unpack(beat, self.bits, self.simd)]
+        outputs, results = self.pe * self.case["nf"], []
+        for vector in range(self.vectors):
+            pixel, group = divmod(vector, self.case["groups"])
+            codes = [code for beat in frame[vector * self.sf : (vector + 1) * self.sf] for code in unpack(beat, self.bits, self.simd)]
             inputs = numbers(codes, self.case, self.case["padded"][pixel])
             results += [result(self.case, group * outputs + o, inputs) for o in range(outputs)]
-        return [pack(results[i : i + self.pe], self.case["OUT_BITS"]) for i in range(0, len(results), self.pe)]
+        return [pack(results[i : i + self.pe], self.case["out_bits"]) for i in range(0, len(results), self.pe)]
 
 
 @cocotb.test()

@@ -15,7 +15,7 @@ class Upsample:
         self.case = case
         self.bits = case["E"] * case["BITS"]
         takes = case["HEIGHT"] * case["WIDTH"] * case["CHANNELS"] // case["E"]
-        self.machine = Buffering(takes, case["need"], case["free"], case["capacity"], depth=1)
+        self.machine = Buffering(takes, case["need"], case["free"], case["capacity"], case["depth"])
 
     def frame(self, random: Random) -> list[int]:
         return [random.getrandbits(self.bits) for _ in range(self.machine.takes)]

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from hwqnn.accelerator import Port
 from hwqnn.dataflow.fold import NO_PINS, Pins
-from hwqnn.dataflow.stage import Folding, Stage, divisors, stages
+from hwqnn.dataflow.pins import Pin
+from hwqnn.dataflow.stage import Stage, divisors, stages
 from hwqnn.ir import (
     Add,
     Bipolar,
@@ -312,10 +313,11 @@ def random_pins(hardware: Graph, seed: int, lanes: int = 64) -> Pins:
         return NO_PINS
     rng = np.random.default_rng(seed)
 
-    def choose(stage: Stage) -> Folding:
-        return stage.foldings[rng.choice([i for i, f in enumerate(stage.foldings) if f.simd * f.pe <= lanes or i == 0])]
+    def choose(stage: Stage) -> Pin:
+        folding = stage.foldings[rng.choice([i for i, f in enumerate(stage.foldings) if f.simd * f.pe <= lanes or i == 0])]
+        return Pin(folding.simd, folding.pe, folding.store, folding.product)
 
-    found = stages(hardware)
+    found = stages(hardware, 100.0)
     layers = {stage.layer: choose(stage) for stage in found if stage.edge is not None and rng.random() < 0.9}
     windows = {stage.layer: choose(stage) for stage in found if stage.edge is None and rng.random() < 0.7}
     for stage in found:

@@ -1,11 +1,14 @@
-"""What the matrix blocks compute, from nothing but their parameters and ROM words, read as docs/architecture.md says; sums wrap as wires do."""
+"""What the matrix blocks compute, from nothing but their types, parameters and ROM words, as docs/architecture.md says; sums wrap as wires do."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hwqnn.dataflow.accumulator import Product
 from hwqnn.dataflow.depthwise import Depthwise
+from hwqnn.dataflow.matrix_block import MatrixBlock
 from hwqnn.dataflow.mvu import Mvu
+from hwqnn.dataflow.pack import kind
 from hwqnn.ir import Bipolar
 
 
@@ -22,17 +25,19 @@ def operand(pattern: int, bits: int, kind: int) -> int:
     return (2 * pattern - 1, pattern, signed(pattern, bits))[kind]
 
 
-def element(weight: int, value: int, p: dict[str, int]) -> int:
-    """What one weight and one input add to the accumulator."""
-    if p["X_KIND"] == p["W_KIND"] == 0:
-        return int(weight == value) << p["DOUBLE"]
-    if p["DSP"]:
+def element(block: MatrixBlock, pattern: int, value: int) -> int:
+    """What the pattern of a weight and an input's value add to the accumulator."""
+    x, w = block.beat_in.type, block.matrix.weight_type
+    weight = operand(pattern, w.bits, kind(w))
+    if kind(x) == kind(w) == 0:
+        return int(weight == value) << block.parameters["DOUBLE"]
+    if block.product is Product.DSP:
         return weight * value
-    most = 2 if p["X_KIND"] == 0 else 2 ** p["X_BITS"] - 1
-    shifted = value + (1, 0, 2 ** (p["X_BITS"] - 1))[p["X_KIND"]]
-    if p["W_KIND"] == 0:
+    most = 2 if kind(x) == 0 else 2**x.bits - 1
+    shifted = value + (1, 0, 2 ** (x.bits - 1))[kind(x)]
+    if kind(w) == 0:
         return shifted if weight > 0 else most - shifted
-    return weight * shifted + (2 ** (p["W_BITS"] - 1) * most if p["W_KIND"] == 2 else 0)
+    return weight * shifted + (2 ** (w.bits - 1) * most if kind(w) == 2 else 0)
 
 
 def search(value: int, word: int, lane: int, levels: int, bits: int) -> int:
@@ -44,7 +49,7 @@ def search(value: int, word: int, lane: int, levels: int, bits: int) -> int:
     return sum(value >= e for e in entries[:levels])
 
 
-def output(block: Mvu | Depthwise, pixel: int, row: int, lane: int, terms: Sequence[tuple[int, int]]) -> int:
+def output(block: MatrixBlock, pixel: int, row: int, lane: int, terms: Sequence[tuple[int, int]]) -> int:
     """The value that lane `lane` gives for the set `row` of outputs, after these (weight pattern, input value) terms."""
     p, memories = block.parameters, block.memories
     acc_bits, levels, out_bits = p["ACC_BITS"], p["LEVELS"], p["OUT_BITS"]
@@ -53,11 +58,11 @@ def output(block: Mvu | Depthwise, pixel: int, row: int, lane: int, terms: Seque
         down, across = divmod(pixel, p["COLUMNS"])
         address += memories["ROW_FILE"].words[down] + memories["COLUMN_FILE"].words[across]
     acc = signed(field(memories["INIT_FILE"].words[address], lane, acc_bits), acc_bits)
-    for weight, value in terms:
-        acc = signed(acc + element(operand(weight, p["W_BITS"], p["W_KIND"]), value, p), acc_bits)
+    for pattern, value in terms:
+        acc = signed(acc + element(block, pattern, value), acc_bits)
     if levels == 0:
-        agreements = p["X_KIND"] == p["W_KIND"] == 0 and not p["DOUBLE"]
-        return signed(2 * acc + len(terms) % 2 if agreements else acc, out_bits)
+        assert p["ODD"] == len(terms) % 2
+        return signed(2 * acc + p["ODD"] if out_bits > acc_bits else acc, out_bits)
     count = int(acc >= 0) if levels == 1 else search(acc, memories["THRESHOLD_FILE"].words[row], lane, levels, p["T_BITS"])
     raw = (p["BASE"] + p["STEP"] * count) % 2**out_bits
     of = block.beat_out.type
@@ -66,32 +71,40 @@ def output(block: Mvu | Depthwise, pixel: int, row: int, lane: int, terms: Seque
 
 def run_mvu(block: Mvu, frame: Sequence[Sequence[int]]) -> list[int]:
     """Output values of a frame of vectors."""
-    p, words = block.parameters, block.memories["WEIGHT_FILE"].words
+    p, words, simd, w_bits = block.parameters, block.weights.words, block.simd, block.matrix.weight_type.bits
     outputs = []
-    assert len(frame) == p["VECTORS"]
+    assert len(frame) == p["VECTORS"] and p["X_BITS"] == simd * block.beat_in.type.bits
     for number, x in enumerate(frame):
         pixel, group = divmod(number, p["GROUPS"])
         for nf in range(p["NF"]):
             row = group * p["NF"] + nf
             for lane in range(p["PE"]):
-                terms = [
-                    (field(words[row * p["SF"] + sf], lane * p["SIMD"] + s, p["W_BITS"]), x[sf * p["SIMD"] + s])
-                    for sf in range(p["SF"])
-                    for s in range(p["SIMD"])
-                ]
+                terms = [(field(words[row * p["SF"] + sf], lane * simd + s, w_bits), x[sf * simd + s]) for sf in range(p["SF"]) for s in range(simd)]
                 outputs.append(output(block, pixel, row, lane, terms))
     return outputs
 
 
 def run_depthwise(block: Depthwise, frame: Sequence[Sequence[int]]) -> list[int]:
     """Output values of a frame of beats."""
-    p, words = block.parameters, block.memories["WEIGHT_FILE"].words
+    p, words, w_bits = block.parameters, block.weights.words, block.matrix.weight_type.bits
     outputs = []
-    taps, fold = p["TAPS"], p["FOLD"]
-    assert len(frame) == p["VECTORS"] * fold * taps and len(words) == p["W_WORDS"]
-    for tile in range(p["VECTORS"] * fold):
+    taps, fold = p["SF"], p["GROUPS"]
+    assert len(frame) == p["VECTORS"] * taps and len(words) == p["W_WORDS"]
+    for tile in range(p["VECTORS"]):
         pixel, row = divmod(tile, fold)
         for lane in range(p["PE"]):
-            terms = [(field(words[(row * taps + k) % len(words)], lane, p["W_BITS"]), frame[tile * taps + k][lane]) for k in range(taps)]
+            terms = [(field(words[(row * taps + k) % len(words)], lane, w_bits), frame[tile * taps + k][lane]) for k in range(taps)]
             outputs.append(output(block, pixel, row, lane, terms))
     return outputs
+
+
+def excess(x_kind: int, x_bits: int, w_kind: int, w_bits: int, w: int) -> int:
+    """What an element adds beyond w * x, by the table at the head of hwqnn/gates/products.py: the same for every x."""
+    top = 2 if x_kind == 0 else (1 << x_bits) - 1
+
+    def added(x: int) -> int:
+        shifted = x + (1, 0, 1 << (x_bits - 1))[x_kind]
+        return ((shifted if w > 0 else top - shifted), w * shifted, w * shifted + (top << (w_bits - 1)))[w_kind]
+
+    (constant,) = {added(x) - w * x for x in ((-1, 1), range(1 << x_bits), range(-(1 << (x_bits - 1)), 1 << (x_bits - 1)))[x_kind]}
+    return constant

@@ -154,7 +154,7 @@ def test_unusable_inputs(acc: Accelerator, x: np.ndarray, words: str) -> None:
     ("options", "error", "words"),
     [
         ({"board": "zynq"}, InputError, "did you mean 'zynq7020'"),
-        ({"clock_mhz": 300.0}, InputError, "at most 250"),
+        ({"clock_mhz": 400.0}, InputError, "at most 388"),
         ({"fps": -1.0}, InputError, "above 0"),
         ({"fps": 1e9}, CheckError, "more than one frame a clock cycle"),
         ({"input_scale": Fraction(0)}, InputError, "above zero"),

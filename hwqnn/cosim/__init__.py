@@ -3,6 +3,6 @@
 from hwqnn.cosim.build import Simulator, build
 from hwqnn.cosim.compare import Comparison, Mismatch, compare
 from hwqnn.cosim.netlist import write_netlist
-from hwqnn.cosim.run import Trace, run
+from hwqnn.cosim.run import Activity, Trace, run
 
-__all__ = ["Comparison", "Mismatch", "Simulator", "Trace", "build", "compare", "run", "write_netlist"]
+__all__ = ["Activity", "Comparison", "Mismatch", "Simulator", "Trace", "build", "compare", "run", "write_netlist"]

@@ -87,9 +87,10 @@ def build(emitted: Emitted, *, trace: bool = False, jobs: int = 2) -> Simulator:
         for header in _COMPRESSION:
             shutil.copy(header, work)
         sources = [f"{work}/primitives.v", *(str(p.resolve()) for p in emitted.sources)]
-        include = ["-CFLAGS", f"-I{work} -std=c++17"]
+        include = ["-CFLAGS", f"-I{work} -std=c++17 -Wno-invalid-offsetof"]
         command = [str(binary), *flags, "--top-module", emitted.top, "--Mdir", work, *include, *sources, str(SIM / "harness.cpp")]
         _run(command, work, "Verilator", "%Error")
+        (Path(work) / "nets.inc").write_text(net_table(emitted, (Path(work) / "Vtop___024root.h").read_text()))
         runtime = cache_dir("runtime") / hashlib.sha256("\0".join((version, compiler, *flags, *_MAKE)).encode()).hexdigest()[:32]
         for compiled in runtime.glob("*.o"):
             shutil.copy(compiled, work)  # and so newer than the makefile
@@ -156,7 +157,23 @@ def probe_header(emitted: Emitted) -> str:
             f"#define IN_BYTES {emitted.input_bytes}",
             f"#define OUT_BYTES {emitted.output_bytes}",
             f"#define PROBES {len(probes)}",
+            f"#define BLOCKS {len(emitted.nodes)}",
             "#define ALL_PROBES \\\n" + " \\\n".join(calls),
             "",
         ]
     )
+
+
+_NET = re.compile(r"^\s*(?:[CSIQ]Data|VlWide<\d+>)/\*(\d+):0\*/ (\w+);", re.M)
+
+
+def net_table(emitted: Emitted, model: str) -> str:
+    """C++ that tells the harness where the nets of each block lie in Verilator's model, whose class `model` declares: registers and whatever wires
+    Verilator keeps, no memories. Rows of byte offset, bytes, bits, number of the block."""
+    blocks = {n.signal: number for number, n in enumerate(emitted.nodes)}
+    inside = re.compile(rf"{emitted.top}__DOT__i_(\w+?)__DOT__")
+    rows = []
+    for high, member in _NET.findall(model):
+        if (place := inside.match(member)) and place[1] in blocks:
+            rows.append(f"{{offsetof(TOP___024root, {member}), sizeof(TOP___024root::{member}), {int(high) + 1}, {blocks[place[1]]}}},\n")
+    return "".join(rows).replace("TOP", "Vtop")

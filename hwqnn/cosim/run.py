@@ -23,6 +23,26 @@ _KEEP = "to keep the RTL and look into it: hwqnn.compile(...).write(folder), and
 
 
 @dataclass(frozen=True, eq=False)
+class Activity:
+    """How much the blocks' nets switch, in thousands of cycles behind the first frame: registers and the wires that the simulator keeps, no memories.
+
+    Attributes:
+        cycles: watched; 0 when a single frame was simulated.
+        bits: by node name, how many one-bit nets were watched.
+        toggles: by node name, their changes in all those cycles.
+    """
+
+    cycles: int
+    bits: dict[str, int]
+    toggles: dict[str, int]
+
+    def rate(self, node: str | None = None) -> float:
+        """Changes of a net in a clock cycle, on average over the node's nets, or over all."""
+        bits, toggles = (sum(self.bits.values()), sum(self.toggles.values())) if node is None else (self.bits[node], self.toggles[node])
+        return toggles / (bits * self.cycles) if bits and self.cycles else 0.0
+
+
+@dataclass(frozen=True, eq=False)
 class Trace:
     """What the RTL did.
 
@@ -31,6 +51,7 @@ class Trace:
         output: int64 (frames, elements): what left the accelerator's own port. lasts: bool (frames, beats): its tlast.
         stamps: per process, int64 (its frames,): the cycle of each frame's last output; cycle 0 is the first input transfer.
         finished: frames that came out. Fewer than asked for: the RTL made no progress any more.
+        activity: of the first process.
     """
 
     streams: dict[str, np.ndarray]
@@ -38,6 +59,7 @@ class Trace:
     lasts: np.ndarray
     stamps: tuple[np.ndarray, ...]
     finished: int
+    activity: Activity
 
     @property
     def latency(self) -> int:
@@ -111,17 +133,26 @@ def run(
         lasts=np.concatenate([r.lasts for r in results]),
         stamps=tuple(r.stamps for r in results),
         finished=sum(len(r.stamps) for r in results),
+        activity=_activity(emitted, results[0].activity),
     )
+
+
+def _activity(emitted: Emitted, counts: np.ndarray) -> Activity:
+    """From what the harness wrote: the cycles, then each node's bits and toggles."""
+    cycles, *pairs = map(int, counts)
+    names = [n.node.name for n in emitted.nodes]
+    return Activity(cycles, dict(zip(names, pairs[::2], strict=True)), dict(zip(names, pairs[1::2], strict=True)))
 
 
 @dataclass(frozen=True, eq=False)
 class _Shard:
-    """What one process recorded: the probed streams in order, the output port, the stamps."""
+    """What one process recorded: the probed streams in order, the output port, the stamps, the activity."""
 
     streams: list[np.ndarray]
     output: np.ndarray
     lasts: np.ndarray
     stamps: np.ndarray
+    activity: np.ndarray
 
 
 def _run_one(
@@ -161,6 +192,7 @@ def _run_one(
             f"the RTL simulator ended with code {process.returncode}: {errors.strip().splitlines()[-1] if errors.strip() else 'no message'}"
         )
     stamps = np.fromfile(prefix.with_suffix(".stamps"), dtype=np.int64)
+    activity = np.fromfile(prefix.with_suffix(".activity"), dtype=np.int64)
     streams = []
     for i, node in enumerate(n.node for n in emitted.nodes if n.node.edge is not None):
         out = node.block.beat_out
@@ -170,7 +202,7 @@ def _run_one(
         streams.append(decode(from_bytes(rows[:whole], out.type.bits, out.elements), out.type).reshape(-1, per_frame * out.elements))
     rows = np.fromfile(prefix.with_suffix(".out"), dtype=np.uint8).reshape(-1, emitted.output_bytes + 1)[: len(stamps) * out_beats]
     output, lasts = _port(rows[:, :-1], last.beat_out.elements, signed=last.beat_out.type.min < 0), rows[:, -1] != 0
-    return _Shard(streams, output.reshape(-1, out_beats * last.beat_out.elements), lasts.reshape(-1, out_beats), stamps)
+    return _Shard(streams, output.reshape(-1, out_beats * last.beat_out.elements), lasts.reshape(-1, out_beats), stamps, activity)
 
 
 def _port(rows: np.ndarray, elements: int, signed: bool) -> np.ndarray:

@@ -16,7 +16,7 @@ class Product(StrEnum):
     """How few-bit numbers are multiplied.
 
     Attributes:
-        PLANES: bit plane by bit plane in LUTs, `rtl/dot_product.sv`; agreements counted where all is bipolar.
+        PLANES: bit plane by bit plane in LUTs, `hwqnn/gates/products.py`; agreements counted where all is bipolar.
         DSP: a DSP48 for each product.
     """
 
@@ -82,7 +82,7 @@ def counts_agreements(matrix: Matrix, x: Type) -> bool:
 
 
 def plane_excess(matrix: Matrix, x: Type) -> np.ndarray:
-    """What `rtl/dot_product.sv` sums beyond each output's dot product, int64 (out,); it depends on the weights alone.
+    """What `hwqnn/gates/products.py` sums beyond each output's dot product, int64 (out,); it depends on the weights alone.
 
     An element adds w * x' plus: for signed w, 2**(W_BITS-1) * max; for negative bipolar w, max. And x' is x plus an offset.
     """

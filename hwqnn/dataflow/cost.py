@@ -1,17 +1,85 @@
-"""The LUT model of the matrix-vector and the depthwise unit: a weighted sum of what they are made of.
+"""What a block costs before it is synthesized: cells that its structure tells, and amounts of which a mapper makes LUTs and delays, fitted on
+synthesis runs.
 
-The weights are least squares over yosys 0.70 runs (`benchmarks/estimate.py --fit` repeats them, and without `--fit` measures the error on
-parameters that no fit has seen); `added`, `searched` and `constants` are evened out by hand between narrow and wide sums. Everything here
-is an estimate; reports say so and show its error beside it.
+A block of the library states its `Parts`. `exact` are cells that yosys keeps: registers, RAMs, shift registers, DSPs, ROMs of a
+LUT6 for 64 words of a bit. `mapped` and `paths` are amounts, such as the bits that are compared: each takes some LUTs, or lengthens the longest
+path by some ns. How many is in `costs.json`, for each kind of block: least squares over the yosys 0.70 runs in `benchmarks/data/estimate.json`.
+`benchmarks/estimate.py` makes the runs, fits, and measures the error on parameters that no fit has seen.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from math import log2
+from pathlib import Path
 
-_RAMB18 = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
-"""The shapes of a RAMB18E1: bits and words (UG473)."""
+from hwqnn.dataflow.design import Block, Resources
+
+COSTS = Path(__file__).with_name("costs.json")
+"""For each kind of block: the LUTs, and the ns, for one of each amount."""
+
+Amounts = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a block is made of.
+
+    Attributes:
+        exact: the cells that the structure alone tells.
+        mapped: amounts that take LUTs. paths: amounts that lengthen the longest path. "block" is always 1 of either.
+    """
+
+    exact: Resources
+    mapped: Amounts = field(default_factory=dict)
+    paths: Amounts = field(default_factory=dict)
+
+    def __add__(self, other: Parts) -> Parts:
+        return Parts(self.exact + other.exact, {**self.mapped, **other.mapped}, {**self.paths, **other.paths})
+
+
+def weighed(amounts: Amounts, weights: Amounts, otherwise: float) -> float:
+    """The sum over all amounts, and the block's own share. What no run had, weighs `otherwise`."""
+    return weights.get("block", 0.0) + sum(amount * weights.get(name, otherwise) for name, amount in amounts.items())
+
+
+_WEIGHTS: dict[str, dict[str, dict[str, float]]] = json.loads(COSTS.read_text()) if COSTS.exists() else {}
+
+
+def _weights(kind: str, what: str) -> Amounts:
+    return _WEIGHTS.get(kind, {}).get(what, {})
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class MeasuredBlock(Block):
+    """A block of the library, whose cost is estimated from synthesis runs."""
+
+    @property
+    def parts(self) -> Parts:
+        """All but its datapath, whose cells are known."""
+        raise NotImplementedError
+
+    @property
+    def costs(self) -> str:
+        """The kind of block in `costs.json`: blocks of one kind share weights."""
+        return self.module
+
+    @property
+    def estimate(self) -> Resources:
+        parts = self.parts
+        cells = replace(parts.exact, lut=parts.exact.lut + weighed(parts.mapped, _weights(self.costs, "lut"), otherwise=1.0))
+        return cells + self.datapath_cells
+
+    @property
+    def datapath_cells(self) -> Resources:
+        """Of what stands beside the module; counted, not estimated."""
+        return self.datapath.cells if self.datapath is not None else Resources()
+
+    @property
+    def delay_ns(self) -> float:
+        return weighed(self.parts.paths, _weights(self.costs, "delay_ns"), otherwise=0.0)
 
 
 def rom_luts(width: int, depth: int) -> float:
@@ -23,86 +91,68 @@ def rom_luts(width: int, depth: int) -> float:
     return min(width, 2 ** min(depth, 20) / 2) * joined
 
 
-def ramb18(bits: int, words: int) -> int:
-    """RAMB18E1s of a RAM or ROM, in the shape that takes the fewest."""
-    return min(_ramb18s(bits, words))[0]
+_SMALL_COUNTERS = (0.0, 0.0, 3.0, 5.0, 5.0, 6.0, 6.0, 7.0, 3.0)
+"""LUTs of a counter of up to 8."""
 
 
-def bram_luts(bits: int, words: int) -> int:
-    """LUTs that choose among the block RAMs holding a ROM's words one after another: for each bit, a LUT6 among four. A RAMB36E1 is twice as deep."""
-    _, banks = min(_ramb18s(bits, words))
-    return bits * -(-banks // 4) if banks > 1 else 0
+@dataclass(frozen=True)
+class Counters:
+    """Counters modulo each of `sizes`, with an enable, that tell their last value."""
+
+    sizes: tuple[int, ...]
+
+    @property
+    def bits(self) -> int:
+        return sum(_bits(n) for n in self.sizes)
+
+    @property
+    def luts(self) -> float:
+        """As synthesized alone: carries are in CARRY4, each bit that is 0 again after the last value takes a LUT, the comparison with that some."""
+        return sum(_counter_luts(n) for n in self.sizes)
+
+    @property
+    def carry4(self) -> int:
+        return sum(-(-_bits(n) // 4) - (_bits(n) == 5) for n in self.sizes if _bits(n) > 3)
+
+    @property
+    def levels(self) -> float:
+        """Of the longest: its carry and its comparison."""
+        return log2(max(2, *self.sizes))
 
 
-def _ramb18s(bits: int, words: int) -> list[tuple[int, int]]:
-    """For each shape, how many, and how many pairs one after another."""
-    return [(-(-bits // wide) * -(-words // deep), -(-words // (2 * deep))) for wide, deep in _RAMB18]
+def counters(*sizes: int) -> Counters:
+    return Counters(sizes)
 
 
-def melted_luts(width: int, depth: int) -> float:
-    """LUTs of `rtl/lookup.sv`: up to 8 words fit into the adders that read them."""
-    return 0.0 if depth <= 8 else rom_luts(width, depth)
+def _bits(n: int) -> int:
+    return (n - 1).bit_length()
 
 
-@dataclass(frozen=True, kw_only=True)
-class MatrixParts:
-    """What a block that multiplies with a matrix holds, in the units of `MATRIX_LUTS`.
-
-    Attributes:
-        weights, inits, thresholds: LUTs of the ROMs, by `rom_luts` and `melted_luts`.
-        counted: bits that go into popcounts. planes: one-bit products of few-bit operands that are counted by threes, all bit planes together.
-        loose: those of the elements that no three are left for. added: bits added to sum up the products of multipliers.
-        accumulated: accumulator bits of all PEs. buffered: input bits that can be replayed. stored: LUTs of that buffer's RAM.
-        searched: bits compared in threshold searches. constants: those compared with thresholds that never change.
-        counters: bits of address counters. units: always 1.
-    """
-
-    weights: float
-    inits: float
-    thresholds: float
-    counted: float
-    planes: float
-    loose: float
-    added: float
-    accumulated: float
-    buffered: float
-    stored: float
-    searched: float
-    constants: float
-    counters: float
-    units: float = 1.0
+def _counter_luts(n: int) -> float:
+    if n < len(_SMALL_COUNTERS):
+        return _SMALL_COUNTERS[n]
+    return 4.0 if n.bit_count() == 1 else n.bit_count() + 0.55 * _bits(n) + 1.3
 
 
-MATRIX_LUTS = MatrixParts(
-    weights=1.11,
-    inits=0.317,
-    thresholds=0.342,
-    counted=0.952,
-    planes=1.18,
-    loose=1.391,
-    added=0.6,
-    accumulated=1.133,
-    buffered=0.454,
-    stored=1.0,
-    searched=0.7,
-    constants=0.5,
-    counters=1.801,
-    units=12.528,
-)
-"""LUTs for one of each part."""
+def comparator_carry4(bits: int) -> int:
+    """CARRY4s of a comparison of two words: a LUT compares two bits of each."""
+    return -(-(bits - 4) // 8) if bits > 6 else 0
 
 
-def total(parts: MatrixParts, each: MatrixParts = MATRIX_LUTS) -> float:
-    """The LUTs of all parts together."""
-    return sum(getattr(parts, f.name) * getattr(each, f.name) for f in fields(MatrixParts))
+def adder_carry4(bits: int) -> int:
+    """CARRY4s of an adder or comparator."""
+    return -(-bits // 4) if bits > 2 else 0
 
 
-def buffer_luts(bits: int, words: int) -> float:
-    """LUT RAM of a buffer: RAM32M holds 32 words of six bits in four LUTs, RAM64M 64 of three; one word is a register."""
-    if words <= 1:
-        return 0.0
-    return 4 * (bits / 6 * -(-words // 32) if words <= 32 else bits / 3 * -(-words // 64))
+KNOTS = (*range(2, 17), 18, 20, 21, 24, 25, 27, 28, 30, 32, 36, 40, 42, 48, 49, 50, 54, 56, 60, 63, 64)
+"""The sizes for which `between` has weights; of other sizes it takes the two nearest."""
 
 
-def counter_bits(*sizes: int) -> float:
-    return sum(log2(max(1, size)) for size in sizes)
+def between(name: str, size: int, amount: float) -> Amounts:
+    """`amount` of things whose LUTs depend on `size` in no regular way: shared out to the two nearest sizes for which there is a weight."""
+    above = next((i for i, knot in enumerate(KNOTS) if knot >= size), len(KNOTS) - 1)
+    if KNOTS[above] <= size or above == 0:
+        return {f"{name} {KNOTS[above]}": amount * max(1.0, size / KNOTS[above])}
+    low, high = KNOTS[above - 1], KNOTS[above]
+    share = (size - low) / (high - low)
+    return {f"{name} {low}": amount * (1 - share), f"{name} {high}": amount * share}

@@ -6,10 +6,10 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 
-from hwqnn.dataflow.design import Design
+from hwqnn.dataflow.design import Block, Design
 from hwqnn.dataflow.network import Network
 from hwqnn.dataflow.plumbing import Fifo
-from hwqnn.dataflow.timing import deadlock, paced, timing
+from hwqnn.dataflow.timing import deadlock, paced, simulate, timing
 from hwqnn.errors import CheckError
 
 MIN_DEPTH = 2
@@ -17,6 +17,8 @@ _SRL = 32
 """Beats that a LUT holds of one bit: up to so many, depth costs next to nothing."""
 _DEAR = 48
 """LUTs beyond the first of each bit from which on a FIFO is worth simulations to make it shallower: seconds in a large network."""
+_WORTH = 8
+"""LUTs that are worth simulations."""
 _UNBOUNDED = 1 << 30
 _START = 4
 """Frames that show about which rate a design can keep."""
@@ -28,12 +30,17 @@ def unbounded_interval(design: Design) -> int:
     return timing(Network.of(design).with_room(dict.fromkeys(fifos, _UNBOUNDED)), _START).interval
 
 
-def size_fifos(design: Design) -> Design:
-    """The least FIFO depths with which the design keeps the rate that unbounded FIFOs give it: powers of two up to 32, then multiples of 32.
+def size_fifos(design: Design, *, price: float = 0.0, spare: float = 0.0) -> Design:
+    """The least FIFO depths with which the design keeps the rate that unbounded FIFOs give it: powers of two up to 32, then multiples of 32; or block
+    RAM, where that is cheaper.
 
     Frames that arrive at that rate fill unbounded FIFOs to what each needs at most, with all bursts. So much room is enough. A FIFO in a path is
     then made as shallow as the rate allows, by simulation; without the bursts that it let pass, those before joins are measured again, for
-    they hold what the other way around takes. Last, FIFOs grow until no pause anywhere can make a deadlock (Parks 1995).
+    they hold what the other way around takes. Wide ones are tried with one beat or two, for a register is cheaper than any memory. Last, FIFOs
+    grow until no pause anywhere can make a deadlock (Parks 1995).
+
+    Args:
+        price: LUTs that a BRAM36 counts. spare: BRAM36s that FIFOs may take.
     """
     fifos = [i for i, n in enumerate(design.nodes) if isinstance(n.block, Fifo)]
     network = Network.of(design)
@@ -53,15 +60,53 @@ def size_fifos(design: Design) -> Design:
         _, held = paced(network.with_room(depths | dict.fromkeys(deep, _UNBOUNDED)), pace)
         measured = depths | {i: _round(int(held[i])) for i in deep}
         depths = measured if _interval(network, measured) <= pace else depths
+
+    def saved(i: int, depth: int) -> float:
+        before, after = (replace(design.nodes[i].block, depth=d).estimate.lut for d in (depths[i], depth))  # type: ignore[call-arg]
+        return before - after
+
+    for least in (1, MIN_DEPTH):
+        depths |= _at_least(network, depths, [i for i in fifos if i not in joining and saved(i, least) >= _WORTH], least, pace)
     while full := [i for i in deadlock(network.with_room(depths)) if i in depths]:
         least = min(full, key=lambda i: depths[i] * design.nodes[i].block.beat_in.bits)
         depths[least] = _round(depths[least] + 1)
-    return with_depths(design, depths)
+    return _in_block_ram(with_depths(design, depths), pace, price, spare)
+
+
+def _at_least(network: Network, depths: Mapping[int, int], fifos: list[int], least: int, goal: int) -> dict[int, int]:
+    """Those of some FIFOs that can be of the `least` depth at this rate: all of them, or what each half of them can."""
+    if not fifos:
+        return {}
+    tried = dict.fromkeys(fifos, least)
+    if _interval(network, {**depths, **tried}) <= goal:
+        return tried
+    if len(fifos) == 1:
+        return {}
+    middle = len(fifos) // 2
+    found = _at_least(network, depths, fifos[:middle], least, goal)
+    return found | _at_least(network, {**depths, **found}, fifos[middle:], least, goal)
+
+
+def _in_block_ram(design: Design, pace: int, price: float, spare: float) -> Design:
+    """With those FIFOs in block RAM that cost less so, the largest first, as long as the rate stays: their beats come two cycles later."""
+    deep = {i: n.block for i, n in enumerate(design.nodes) if isinstance(n.block, Fifo) and n.block.depth > _SRL}
+    for i, block in sorted(deep.items(), key=lambda item: -item[1].estimate.lut):
+        moved = replace(block, depth=1 << (block.depth - 1).bit_length(), bram=True)
+        rams = moved.estimate.bram36
+        if rams <= spare and moved.estimate.lut + rams * price < block.estimate.lut:
+            tried = _with_blocks(design, {i: moved})
+            if simulate(tried).interval <= pace and not deadlock(Network.of(tried)):
+                design, spare = tried, spare - rams
+    return design
 
 
 def with_depths(design: Design, depths: Mapping[int, int]) -> Design:
     """The design with other depths of FIFOs, by the index of the node."""
-    nodes = [replace(n, block=replace(n.block, depth=depths[i])) if i in depths else n for i, n in enumerate(design.nodes)]  # type: ignore[call-arg]
+    return _with_blocks(design, {i: replace(design.nodes[i].block, depth=depth) for i, depth in depths.items()})  # type: ignore[call-arg]
+
+
+def _with_blocks(design: Design, blocks: Mapping[int, Block]) -> Design:
+    nodes = [replace(n, block=blocks[i]) if i in blocks else n for i, n in enumerate(design.nodes)]
     return replace(design, nodes=tuple(nodes))
 
 

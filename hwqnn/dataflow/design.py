@@ -9,6 +9,7 @@ reads it in an order of its own. A fork (`Forking`) gives each beat to several r
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,6 +17,7 @@ import numpy as np
 
 from hwqnn.ir import Type
 from hwqnn.paths import RTL
+from hwqnn.resources import Resources
 
 
 @dataclass(frozen=True)
@@ -110,26 +112,55 @@ class Forking:
     gives: ClassVar[int] = 1
 
 
-@dataclass(frozen=True)
-class Resources:
-    """An estimate, in cells of a 7-series device."""
-
-    lut: float = 0.0
-    ff: float = 0.0
-    carry4: float = 0.0
-    bram36: float = 0.0
-    dsp: float = 0.0
-
-    def __add__(self, other: Resources) -> Resources:
-        return Resources(*(a + b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
-
-
 @dataclass(frozen=True, eq=False)
 class Memory:
     """The contents of a ROM: `words[a]` is the integer at address `a`, below 2**width."""
 
     words: tuple[int, ...]
     width: int
+
+
+class Store(StrEnum):
+    """Where a block keeps what it reads over and over: a matrix's weights, a window's pixels.
+
+    Attributes:
+        LUT: LUTs; a matrix's weights are a ROM that is read ahead into registers.
+        FUSED: the LUTs of the products themselves, at most `MAX_FUSED` words.
+        BRAM: block RAM.
+        FROZEN: nowhere, for the logic is made for these very weights.
+    """
+
+    LUT = "lut"
+    FUSED = "fused"
+    BRAM = "bram"
+    FROZEN = "frozen"
+
+
+MAX_FUSED = 32
+"""The most words of weights inside the LUTs of the products: five address bits and an activation are a LUT6."""
+
+
+@dataclass(frozen=True)
+class Datapath:
+    """What a block's library module leaves to be computed beside it: a pipeline without control, which moves when it is told to.
+
+    Attributes:
+        module: generated, named after a hash of its contents, so that equal shapes share a file and a synthesis; or a library module's name.
+        x_bits, w_bits, sum_bits: widths of its ports x_i, w_i and sum_o; the others are clk_i and advance_i.
+        depth: advancing cycles from x_i and w_i to sum_o.
+        texts: generated modules (name, SystemVerilog), this one and what it instantiates; empty for a library module.
+        parameters: of the module, (name, value).
+        cells: exactly.
+    """
+
+    module: str
+    x_bits: int
+    w_bits: int
+    sum_bits: int
+    depth: int
+    texts: tuple[tuple[str, str], ...]
+    parameters: tuple[tuple[str, int], ...]
+    cells: Resources
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -179,6 +210,11 @@ class Block:
     def memories(self) -> dict[str, Memory]:
         """The module's ROM contents, by the name of the parameter that takes the file's name."""
         return {}
+
+    @property
+    def datapath(self) -> Datapath | None:
+        """What stands beside the module, joined to its ports dp_advance_o, dp_x_o, dp_w_o and dp_sum_i; its depth is the parameter DP_DEPTH."""
+        return None
 
     @property
     def estimate(self) -> Resources:

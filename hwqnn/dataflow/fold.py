@@ -1,157 +1,134 @@
-"""The folding solver: how parallel each layer is, for a rate at the least LUTs, or for the best rate that a board has room for."""
+"""The folding solver: how parallel each layer is and what it is built from, for a rate at the least price, or for the best rate that fits a board."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from itertools import product
-
-import numpy as np
+from math import ceil
+from typing import Literal
 
 from hwqnn.boards import Board
-from hwqnn.dataflow.choices import Choices, prices, scarce
-from hwqnn.dataflow.decouple import decoupled
-from hwqnn.dataflow.depths import size_fifos, unbounded_interval
+from hwqnn.dataflow.choices import Choices
 from hwqnn.dataflow.design import Design, Resources
-from hwqnn.dataflow.pins import NO_PINS, Pins, pins_of, read_pins
-from hwqnn.dataflow.timing import simulate
-from hwqnn.errors import CheckError
+from hwqnn.dataflow.fold_file import pins_of, read_pins
+from hwqnn.dataflow.pins import NO_PINS, Pin, Pins
+from hwqnn.dataflow.search import Found, Search, Stuck
+from hwqnn.errors import CheckError, InputError
 from hwqnn.ir import Graph
 
-__all__ = ["DEFAULT_FPS", "MAX_UTILIZATION", "NO_PINS", "Pins", "pins_of", "read_pins", "solve"]
+__all__ = ["DEFAULT_FPS", "MAX_UTILIZATION", "NO_PINS", "Pin", "Pins", "Rate", "Solution", "pins_of", "read_pins", "solve"]
 
+Rate = float | Literal["max"] | None
+"""Frames per second to reach; "max": as many as fit; None: `DEFAULT_FPS`, or as many as fit."""
 DEFAULT_FPS = 1_000_000.0
 MAX_UTILIZATION = 0.8
-"""The share of the board that the solver uses when the rate is left to it, or when that is enough for the rate: fuller devices route badly."""
-_SCARCITY = (0.1, 0.01)
-"""The least prices of block RAM and DSPs, in parts of the LUTs that the board has for each; the second where LUTs are too few with the first.
-So idle cells save LUTs, and are not spent to save three of them."""
-_SCARCE = ("bram36", "dsp")
-_SOLVES = 10
-"""Prices that are tried to fit a design into a share of the board."""
-
-
-def solve(graph: Graph, board: Board, *, clock_mhz: float, fps: float | None, pins: Pins = NO_PINS) -> Design:
-    """The cheapest design that reaches `fps` frames/s at `clock_mhz`, FIFOs sized so that the slowest block sets the rate.
-
-    Without `fps`: one million frames/s, or the best rate whose estimate stays within 80 % of the board.
-
-    Raises:
-        CheckError: no folding reaches the rate, or its estimate does not fit the board; the message names the best reachable rate.
-        UnsupportedError: an op has no block.
-    """
-    search = _Search(Choices.of(graph, clock_mhz, pins), board, (MAX_UTILIZATION, 1.0) if fps else (MAX_UTILIZATION,))
-    cycles = int(clock_mhz * 1e6 // (fps or DEFAULT_FPS))
-    design = search.reaching(cycles)
-    if design is not None and not search.overflow(design):
-        return design
-    fastest = search.fastest(cycles)
-    if fps is None and fastest is not None:
-        return fastest
-    wish = f"{graph.name} at {fps or DEFAULT_FPS:,.0f} frames/s and {clock_mhz:g} MHz ({cycles} cycles a frame)"
-    if design is None:
-        why = "is faster than any folding of its layers" + (" that the fold file allows" if pins is not NO_PINS else "")
-    else:
-        why = f"does not fit {board.name}: {search.overflow(design)}"
-    rate = f"the best reachable rate is about {clock_mhz * 1e6 / simulate(fastest).interval:,.0f} frames/s (--fps)" if fastest else ""
-    raise CheckError(f"{wish} {why}; {rate or 'no folding of it fits this board: choose a larger board'}")
+"""The share of the board that a design may use: fuller devices route badly."""
+_SCARCITY = 0.1
+"""The price of block RAM and DSPs, in parts of the LUTs that the board has for each: idle ones save LUTs, but are not spent to save three of them."""
+_EXACT = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class _Search:
-    """Among all foldings, for a share of a board: the first of `shares` that is enough."""
+class Solution:
+    """A design, and how far it can be from the best. Prices are of estimated cells, FIFOs at their least depth.
 
-    choices: Choices
-    board: Board
-    shares: tuple[float, ...]
+    Attributes:
+        price: LUTs, and the small prices of block RAM and DSPs. bound: no design of the rate that was looked for has a lower one.
+        fps: frames per second, as simulated. most_fps: no design that fits makes more; None where the rate was given.
+        seconds: that it took.
+    """
 
-    def room(self, share: float) -> dict[str, float]:
-        """Cells of each kind."""
-        return {field.name: getattr(self.board.resources, field.name) * share for field in fields(Resources)}
+    design: Design
+    price: float
+    bound: float
+    fps: float
+    most_fps: float | None
+    seconds: float
 
-    def overflow(self, design: Design) -> str:
-        """Which resource a design's estimate exceeds, and by how much; empty when it fits."""
-        for name, limit in self.room(self.shares[-1]).items():
-            wanted = getattr(design.estimate, name)
-            if wanted > limit:
-                return f"it needs about {wanted:,.0f} {name.upper()} (estimate) of {limit:,.0f}, {wanted - limit:,.0f} too many"
-        return ""
+    @property
+    def gap(self) -> float:
+        """How far the price may be above the least one, or the rate below the best one, as a part: the greater of the two."""
+        return max(0.0, self.price / self.bound - 1, 1 - self.fps / (self.most_fps or self.fps))
 
-    def filled(self, design: Design) -> float:
-        """The share that is used of the scarcest resource that the design may use."""
-        return max(getattr(design.estimate, name) / limit for name, limit in self.room(self.shares[-1]).items() if limit)
+    @property
+    def optimal(self) -> bool:
+        return self.gap < _EXACT
 
-    def reaching(self, cycles: int) -> Design | None:
-        """The cheapest design with at most `cycles` cycles between frames, its FIFOs sized; one that does not fit only where none does."""
-        target = cycles
-        while target > 0:
-            design = self.fitting(target) or self.choices.cheapest(target, prices(self.board, np.ones(2)))
-            if design is None:
-                return None
-            design = decoupled(design, cycles)
-            late = unbounded_interval(design) - cycles
-            if late <= 0:
-                sized = size_fifos(design)
-                late = simulate(sized).interval - cycles
-                if late <= 0:
-                    return sized
-            target -= late  # blocks that wait for each other lose cycles: ask the blocks for more
-        return None
+    def __str__(self) -> str:
+        if self.optimal:
+            return f"folding proved optimal in {self.seconds:.1f} s"
+        return f"folding within {max(self.gap, 0.001):.1%} of the bound, in {self.seconds:.1f} s"
 
-    def fastest(self, cycles: int) -> Design | None:
-        """The design with the fewest cycles a frame, not below `cycles`, that fits; to about 1 %."""
-        low = high = max(1, cycles)
-        best = None
-        while best is None and high < 2 * self.choices.slowest:
-            high *= 2
-            best = self.fitting(high, refined=False)
-        while best is not None and high - low > max(1, high // 100):
-            middle = (low + high) // 2
-            found = self.fitting(middle, refined=False)
-            best, low, high = (found, low, middle) if found is not None else (best, middle, high)
-        best = self.fitting(high) if best is not None else None
-        while best is not None:
-            sized = size_fifos(decoupled(best, high))
-            if not self.overflow(sized):
-                return sized
-            high = int(high * max(1.05, self.filled(sized))) + 1  # the depth of FIFOs counts too
-            best = self.fitting(high) if high < 4 * self.choices.slowest else None
-        return None
 
-    def fitting(self, cycles: int, *, refined: bool = True) -> Design | None:
-        """A design of at most `cycles` steps a frame that fits before its FIFOs grow, with about the least LUTs.
+def solve(
+    graph: Graph,
+    board: Board,
+    *,
+    clock_mhz: float,
+    fps: Rate,
+    pins: Pins = NO_PINS,
+    max_utilization: float = MAX_UTILIZATION,
+    limits: Mapping[str, float] | None = None,
+) -> Solution:
+    """The cheapest design that reaches `fps` frames/s at `clock_mhz`, FIFOs sized so that the slowest block sets the rate.
 
-        Args:
-            refined: look for it; else any that fits will do.
-        """
-        for share, least in product(self.shares, _SCARCITY):
-            if (design := self._within(share, cycles, np.full(2, least), refined)) is not None:
-                return design
-        return None
+    Args:
+        max_utilization: the share of the board's cells that the estimate may use.
+        limits: the most cells of some kinds, by the name of the field of `Resources`, where that is less.
+    Raises:
+        InputError: `max_utilization` or `limits` make no sense.
+        CheckError: no folding reaches the rate within that room; the message names what is missing, and the best reachable rate.
+        UnsupportedError: an op has no block.
+    """
+    start = time.perf_counter()
+    search = Search(Choices.of(graph, clock_mhz, pins), _room(board, max_utilization, limits or {}), _prices(board))
+    rate = clock_mhz * 1e6
+    cycles = 1 if fps == "max" else max(1, int(rate / (fps or DEFAULT_FPS) * (1 + _EXACT / rate)))
 
-    def _within(self, share: float, cycles: int, least: np.ndarray, refined: bool) -> Design | None:
-        """One that fits into a share of the board, where the price of a kind of cell that the design has too many of is raised until it fits.
+    def solution(found: Found, most_fps: float | None) -> Solution:
+        return Solution(found.design, found.price, found.bound, rate / found.interval, most_fps, time.perf_counter() - start)
 
-        What is cheapest at raised prices is cheapest at the `least` ones, too, among all designs that use no more of the cells whose price was
-        raised (Everett 1963). Bisection finds about the lowest prices that do. Designs in the gaps between those that some prices give are not
-        found, so the best of these need not be the best of all.
-        """
-        room = self.room(share)
-        low, high, scarcity = least, np.full(2, np.inf), least
-        best = None
-        for _ in range(_SOLVES):
-            design = self.choices.cheapest(cycles, prices(self.board, scarcity))
-            if design is None:
-                return None
-            over = {name for name, limit in room.items() if getattr(design.estimate, name) > limit}
-            if not over and (best is None or self._price(design, least) < self._price(best, least)):
-                best = design
-            missing = np.array([name in over for name in _SCARCE])
-            low, high = np.where(missing, scarcity, low), np.where(~missing & (scarcity > least), scarcity, high)
-            settled = ~missing & ((scarcity <= least) | (high < 1.1 * low))
-            if settled.all() or (best is not None and not refined):
-                break
-            scarcity = np.where(settled, scarcity, np.where(np.isinf(high), 4 * low, np.sqrt(low * np.minimum(high, 1e9))))
-        return best
+    def too_large(stuck: Stuck) -> str:
+        """Empty where room is not what is missing."""
+        missing = (f"{ceil(n):,} {name.upper()} of {int(getattr(stuck.room, name)):,}" for name, n in search.missing(stuck).items())
+        needs = " or ".join(missing)
+        return f"does not fit {board.name} (--max-utilization {max_utilization:g}): it needs at least {needs} (estimate)" if needs else ""
 
-    def _price(self, design: Design, scarcity: np.ndarray) -> float:
-        return float(np.dot(scarce(design.estimate), prices(self.board, scarcity)))
+    stuck = Stuck(cycles, search.room)
+    if fps != "max":
+        found = search.reaching(cycles)
+        if isinstance(found, Found):
+            return solution(found, None)
+        stuck = found
+    best = search.fastest(cycles)
+    if isinstance(best, Stuck):
+        if not (why := too_large(best)):
+            raise CheckError(f"no folding of {graph.name} is left: what the fold file fixes of neighbouring layers does not go together")
+        raise CheckError(f"no folding of {graph.name} is small enough: it {why}; choose a larger board")
+    if fps is None or fps == "max":
+        return solution(best, rate / best.fewest)
+    why = too_large(stuck) or "is faster than any folding of its layers" + (" that the fold file allows" if pins is not NO_PINS else "")
+    raise CheckError(
+        f"{graph.name} at {fps:,.0f} frames/s and {clock_mhz:g} MHz ({cycles} cycles a frame) {why}; "
+        f"the best reachable rate is about {int(rate / best.interval):,} frames/s (--fps)"
+    )
+
+
+def _prices(board: Board) -> Resources:
+    have = board.resources
+    bram36, dsp = (_SCARCITY * have.lut / cells if cells else 0.0 for cells in (have.bram36, have.dsp))
+    return Resources(lut=1.0, bram36=bram36, dsp=dsp)
+
+
+def _room(board: Board, share: float, limits: Mapping[str, float]) -> Resources:
+    """The most cells of each kind."""
+    if not 0 < share <= 1:
+        raise InputError(f"--max-utilization {share:g}: it must be above 0 and at most 1")
+    names = [f.name for f in fields(Resources)]
+    for name, most in limits.items():
+        if name not in names:
+            raise InputError(f"--limit {name}: there are limits of {', '.join(names)}")
+        if not most >= 0:
+            raise InputError(f"--limit {name}={most:g}: it must be 0 or more")
+    return Resources(**{name: min(share * getattr(board.resources, name), limits.get(name, float("inf"))) for name in names})

@@ -8,13 +8,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow.design import Beat, Block, Memory, Resources, Schedule
+from hwqnn.dataflow.cost import MeasuredBlock, Parts, adder_carry4, comparator_carry4, counters, rom_luts
+from hwqnn.dataflow.design import Beat, Memory, Resources, Schedule
 from hwqnn.dataflow.pack import kind, memory
 from hwqnn.ir import ChannelAffine, Edge, smallest
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class ArgMaxBlock(Block):
+class ArgMaxBlock(MeasuredBlock):
     """Compares the classes `beat_in.elements` at a time and gives one beat a vector (pixel): the indices of the greatest `beat_out.elements`."""
 
     module: ClassVar[str] = "argmax"
@@ -26,13 +27,18 @@ class ArgMaxBlock(Block):
         return self.channels // self.beat_in.elements
 
     @property
+    def levels(self) -> int:
+        """Of the tree that finds the greatest of a beat; several labels have none."""
+        return (self.beat_in.elements - 1).bit_length() if self.beat_out.elements == 1 else 0
+
+    @property
     def cycles(self) -> int:
         return self.fold * self.vectors
 
     @property
     def schedule(self) -> Schedule:
         every = np.ones(self.cycles, dtype=bool)
-        return Schedule(every, every, np.arange(self.cycles) % self.fold == self.fold - 1, 1)
+        return Schedule(every, every, np.arange(self.cycles) % self.fold == self.fold - 1, 1 + self.levels)
 
     @property
     def parameters(self) -> dict[str, int]:
@@ -47,14 +53,61 @@ class ArgMaxBlock(Block):
         }
 
     @property
-    def estimate(self) -> Resources:
-        width, k = self.beat_in.type.bits, self.beat_out.elements
-        places = 1.5 * width + (k - 1) * 2 * (width + self.beat_out.type.bits)  # a value that is pushed down brings its index along
-        return Resources(lut=self.beat_in.elements * places + 12, ff=k * (width + self.beat_out.type.bits) + self.beat_out.type.bits)
+    def costs(self) -> str:
+        return "argmax" if self.beat_out.elements == 1 else "argmax of several"
+
+    @property
+    def parts(self) -> Parts:
+        return self._greatest if self.beat_out.elements == 1 else self._several
+
+    @property
+    def _greatest(self) -> Parts:
+        """Of `rtl/argmax_tree.sv`, and what keeps its best."""
+        lanes, width, index = self.beat_in.elements, self.beat_in.type.bits, self.beat_out.type.bits
+        steps, matches, alone = counters(self.fold, self.vectors), lanes - 1, self.fold == 1
+        winners = [-(-lanes >> level) for level in range(1, self.levels + 1)]
+        lane_bits = sum(n * min(level, self.levels) for level, n in enumerate(winners, 1))
+        kept = sum(winners) * width + lane_bits - alone * width + (0 if alone else width + 2 * index - ((lanes & -lanes).bit_length() - 1))
+        carries = (matches + (not alone)) * comparator_carry4(width)
+        exact = Resources(ff=kept + steps.bits + 2 * self.levels + 1 + (self.cycles > 1), carry4=carries + steps.carry4)
+        mapped = {
+            "counters": steps.luts,
+            "matches": matches,
+            "matched bits": matches * width,
+            "lane bits": lane_bits,
+            "compared": 0 if alone else width,
+            "index": 0 if alone else index,
+            "alone": width * (alone and matches > 0),
+        }
+        return Parts(exact, mapped, {"compared": width, "lanes": lanes > 1, "counters": steps.levels})
+
+    @property
+    def _several(self) -> Parts:
+        lanes, width, k, index = self.beat_in.elements, self.beat_in.type.bits, self.beat_out.elements, self.beat_out.type.bits
+        steps = counters(self.fold, self.vectors)
+        if self.fold > 1:
+            kept, places = k * (width + index) + index - ((lanes & -lanes).bit_length() - 1), lanes * k
+            moved = places - (lanes == 1)  # a single lane's value enters the first place by its register's enable
+        else:
+            kept, places = k * index, sum(min(p, k) for p in range(1, lanes))  # the first values meet empty places
+            moved = places
+        numbered = (lanes - 1) * index if self.fold > 1 and lanes.bit_count() > 1 else 0
+        exact = Resources(ff=kept + steps.bits + 1 + (self.cycles > 1), carry4=places * comparator_carry4(width) + numbered // 4 + steps.carry4)
+        mapped = {
+            "counters": steps.luts,
+            "places": places,
+            "compared": places * width,
+            "moved": moved * width,
+            "moved index": moved * index,
+            "numbered": numbered,
+            "base": index if self.fold > 1 else 0,
+            "last": width if self.fold == 1 else 0,
+        }
+        return Parts(exact, mapped, {"lanes": lanes, "compared": lanes * width, "places": k, "folded": self.fold > 1})
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class ChannelAffineBlock(Block):
+class ChannelAffineBlock(MeasuredBlock):
     """mul[c] * x + add[c], one multiplier a lane. A frame has `vectors` times all channels (pixels)."""
 
     module: ClassVar[str] = "channel_affine"
@@ -108,9 +161,35 @@ class ChannelAffineBlock(Block):
         return memory((values & ((1 << bits) - 1)).reshape(self.fold, self.beat_in.elements), bits)
 
     @property
-    def estimate(self) -> Resources:
-        lanes, bits = self.beat_in.elements, self.beat_out.type.bits
-        return Resources(lut=lanes * bits + 12, ff=lanes * 2 * bits, dsp=lanes)  # yosys multiplies in a DSP48
+    def _dsps(self) -> int:
+        """DSP48s of a lane: yosys multiplies 18 by 25 bits in one, and products of less than nine bits in LUTs."""
+        x = self.beat_in.type.bits + (kind(self.beat_in.type) != 2)
+        narrow, wide = sorted((x, _signed_bits(self.factors[0])))
+        if min(narrow + wide, self.beat_out.type.bits) < 9:
+            return 0
+        return -(-(narrow - 1) // 17) * -(-(wide - 1) // 24)
+
+    @property
+    def costs(self) -> str:
+        return "channel_affine " + ("in LUTs" if self._dsps == 0 else "in a DSP" if self._dsps == 1 else "in DSPs")
+
+    @property
+    def parts(self) -> Parts:
+        lanes, out, dsps = self.beat_in.elements, self.beat_out.type.bits, self._dsps
+        mul, add = (_signed_bits(values) for values in self.factors)
+        steps, address = counters(self.fold, self.vectors), counters(self.fold)
+        kept = 0 if dsps == 1 else lanes * (2 * out if dsps == 0 else out)  # a single DSP has all of a lane's registers
+        words = lanes * (mul + add) if self.fold > 1 else 0
+        exact = Resources(
+            lut=rom_luts(words, self.fold),
+            ff=steps.bits + 2 * address.bits + 4 + (self.fold > 1) + kept + (words if dsps != 1 else 0),
+            carry4=steps.carry4 + 2 * address.carry4 + lanes * (0 if dsps == 1 else adder_carry4(out) + (adder_carry4(out) if dsps else 1)),
+            dsp=lanes * dsps,
+        )
+        mapped = {"counters": steps.luts, "addresses": address.luts, "words": words}
+        if dsps != 1:
+            mapped |= {"sums": lanes * out, "products": lanes * mul * self.beat_in.type.bits}
+        return Parts(exact, mapped, {"counters": steps.levels, "sums": out})
 
 
 def _signed_bits(values: np.ndarray) -> int:

@@ -7,12 +7,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow.design import Beat, Block, Forking, Resources, Schedule
+from hwqnn.dataflow.cost import MeasuredBlock, Parts, adder_carry4, counters
+from hwqnn.dataflow.design import Beat, Forking, Resources, Schedule
 from hwqnn.dataflow.pack import kind
+from hwqnn.ir import Bipolar, Type, UInt
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class ForkBlock(Block):
+class ForkBlock(MeasuredBlock):
     """Gives every beat to `copies` readers."""
 
     module: ClassVar[str] = "stream_fork"
@@ -31,12 +33,12 @@ class ForkBlock(Block):
         return {"WIDTH": self.beat_in.bits, "OUTPUTS": self.copies}
 
     @property
-    def estimate(self) -> Resources:
-        return Resources(lut=2 * self.copies + 1, ff=self.copies)
+    def parts(self) -> Parts:
+        return Parts(Resources(ff=self.copies), {"readers": self.copies})
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class _Join(Block):
+class _Join(MeasuredBlock):
     """Two input streams and an output with as many elements a beat. `beat_in` is input 0's, `beat_in_b` input 1's."""
 
     beat_in_b: Beat
@@ -58,8 +60,9 @@ class _Join(Block):
         }
 
     @property
-    def estimate(self) -> Resources:
-        return Resources(lut=0.6 * self.beat_out.bits + self.cycles.bit_length() + 4, ff=self.beat_out.bits + 1 + self.cycles.bit_length())
+    def types(self) -> tuple[Type, Type]:
+        """Of the inputs' elements."""
+        return self.beat_in.type, self.beat_in_b.type
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -81,6 +84,22 @@ class AddBlock(_Join):
     @property
     def parameters(self) -> dict[str, int]:
         return super().parameters | {"BEATS": self.cycles}
+
+    @property
+    def parts(self) -> Parts:
+        lanes, bits, step = self.beat_out.elements, self.beat_out.type.bits, counters(self.cycles)
+        bits_only = self.types == (Bipolar(), Bipolar())  # their sum is even
+        carried = 0 if bits_only else adder_carry4(bits)
+        exact = Resources(lut=lanes * self._lane_luts, ff=lanes * (bits - bits_only) + step.bits + 2, carry4=lanes * carried + step.carry4)
+        return Parts(exact, {"counters": step.luts}, {"adder": bits if carried else 0, "counters": step.levels})
+
+    @property
+    def _lane_luts(self) -> int:
+        """A LUT for each bit that both numbers have, but no sign is added twice; a carry passes through what an unsigned one lacks."""
+        unsigned = [of.bits for of in self.types if isinstance(of, UInt)]
+        if Bipolar() in self.types:
+            return 1 + max(of.bits for of in self.types)
+        return min(unsigned) if unsigned else max(of.bits for of in self.types)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -112,3 +131,16 @@ class ConcatBlock(_Join):
     def parameters(self) -> dict[str, int]:
         a, b = self.folds
         return super().parameters | {"A_FOLD": a, "B_FOLD": b, "VECTORS": self.pixels}
+
+    @property
+    def parts(self) -> Parts:
+        lanes, bits, steps = self.beat_out.elements, self.beat_out.type.bits, counters(sum(self.folds), self.pixels)
+        exact = Resources(lut=lanes * self._lane_luts, ff=lanes * bits + steps.bits + 2, carry4=steps.carry4)
+        return Parts(exact, {"counters": steps.luts, "comparison": counters(sum(self.folds)).bits}, {"counters": steps.levels})
+
+    @property
+    def _lane_luts(self) -> int:
+        """A LUT for each bit that both numbers have; the other bits of an unsigned one are 0, which a register's reset gives."""
+        bits = self.beat_out.type.bits
+        widened = any(of == Bipolar() for of in self.types) and bits > 1
+        return min(of.bits if isinstance(of, UInt) else bits for of in self.types) - widened

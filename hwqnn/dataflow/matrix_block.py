@@ -1,19 +1,27 @@
-"""What the blocks that multiply with a matrix have in common: accumulators, fused thresholds, ROMs and their cost."""
+"""What the blocks that multiply with a matrix have in common: a datapath, accumulators, fused thresholds, ROMs and their cost."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import log2
+from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow import cost
 from hwqnn.dataflow.accumulator import Accumulator, Product, counts_agreements, plane_excess
-from hwqnn.dataflow.design import Block, Memory, Resources
+from hwqnn.dataflow.cost import MeasuredBlock, Parts, adder_carry4, counters, rom_luts
+from hwqnn.dataflow.datapath import datapath_cost, make_datapath, needs_register, source_ns, step_bits
+from hwqnn.dataflow.design import Datapath, Memory, Resources, Store
 from hwqnn.dataflow.matrix import Matrix
-from hwqnn.dataflow.pack import kind, memory
-from hwqnn.dataflow.threshold import compare_bits, output_code, search_stages, search_table
+from hwqnn.dataflow.pack import memory
+from hwqnn.dataflow.storage import block_ram, lut_ram
+from hwqnn.dataflow.threshold import compare_bits, output_code, search_parts, search_registers, search_stages, search_table
+from hwqnn.gates.products import Lanes
 from hwqnn.ir import Int, Threshold, Type
+
+_MELTED = 8
+"""So many initial values melt into the adders (`rtl/accumulators.sv`)."""
 
 
 def sum_type(matrix: Matrix, x: Type, acc: Accumulator) -> Type:
@@ -22,19 +30,22 @@ def sum_type(matrix: Matrix, x: Type, acc: Accumulator) -> Type:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class MatrixBlock(Block):
-    """`beat_out.elements` is PE: so many outputs at a time, with a multiplier for each of `simd` inputs.
+class MatrixBlock(MeasuredBlock):
+    """`beat_out.elements` is PE: so many outputs at a time, with a multiplier for each of `simd` inputs. `rtl/mvu.sv` with a datapath beside it.
 
     Attributes:
-        bram: weights in block RAM instead of LUTs.
+        store: where the weights lie.
         product: how the multipliers are built.
+        budget_ns: logic delay allowed between registers.
     """
 
+    module: ClassVar[str] = "mvu"
     matrix: Matrix
     threshold: Threshold | None
     accumulator: Accumulator
-    bram: bool
+    store: Store
     product: Product
+    budget_ns: float
 
     @property
     def pe(self) -> int:
@@ -45,6 +56,11 @@ class MatrixBlock(Block):
         raise NotImplementedError
 
     @property
+    def nf(self) -> int:
+        """Passes over a vector."""
+        raise NotImplementedError
+
+    @property
     def weight_words(self) -> int:
         """Words of the weight ROM."""
         raise NotImplementedError
@@ -52,6 +68,11 @@ class MatrixBlock(Block):
     @property
     def replayed(self) -> int:
         """Beats of a buffer from which inputs are read again; 0 when there is none."""
+        raise NotImplementedError
+
+    @property
+    def steps_a_sum(self) -> int:
+        """Steps whose sums of products one output adds up."""
         raise NotImplementedError
 
     @property
@@ -78,32 +99,79 @@ class MatrixBlock(Block):
         return 1 if acc.thresholds is None else compare_bits(acc.thresholds, acc.lo, acc.hi)
 
     @property
+    def search_registers(self) -> int:
+        """Each stage of the search has so many."""
+        return search_registers(self.threshold_bits, self.levels, self.sets, self.budget_ns)
+
+    @property
+    def lanes(self) -> Lanes:
+        """What the datapath multiplies in a step."""
+        return Lanes(self.pe, self.simd, self.beat_in.type, self.matrix.weight_type, self.shared, self.sum_bits)
+
+    @property
+    def shared(self) -> bool:
+        """All outputs of a step read the same inputs."""
+        raise NotImplementedError
+
+    @cached_property
+    def sum_bits(self) -> int:
+        """Of what a step adds to an output."""
+        return step_bits(self.product, self.simd, self.beat_in.type, self.matrix.weight_type, self.accumulator.bits)
+
+    @cached_property
+    def x_register(self) -> bool:
+        """The datapath's inputs get a register of their own."""
+        return needs_register(self.product, self.store, self.lanes, self.weight_words, self.budget_ns)
+
+    @property
+    def datapath_budget_ns(self) -> float:
+        """What the datapath's first stage may take."""
+        return self.budget_ns if self.x_register else self.budget_ns - source_ns(self.store)
+
+    @cached_property
+    def datapath(self) -> Datapath:
+        words = self.weights.words if self.store is Store.FUSED else ()
+        return make_datapath(self.product, self.lanes, words, self.datapath_budget_ns)
+
+    @property
+    def depth(self) -> int:
+        """Cycles from a step to its output."""
+        return (self.replayed > 0) + self.x_register + self.datapath.depth + 1 + self.search_stages * self.search_registers
+
+    @property
     def style(self) -> str:
         binary = counts_agreements(self.matrix, self.beat_in.type)
         by = "XNOR" if binary else {Product.PLANES: "bit planes", Product.DSP: "DSP48"}[self.product]
-        return f"{by}, weights " + ("in BRAM" if self.bram else "in LUTs" if self.weight_words > 1 else "fixed")
+        where = {Store.LUT: "in LUTs", Store.FUSED: "in the products' LUTs", Store.BRAM: "in BRAM"}[self.store]
+        return f"{by}, weights " + (where if self.weight_words > 1 else "fixed")
 
     @property
     def parameters(self) -> dict[str, int]:
-        """Those that both modules have."""
+        """Those that both kinds have."""
         base, step = output_code(self.threshold) if self.threshold is not None else (0, 1)
         return {
             "PE": self.pe,
+            "VECTORS": self.matrix.pixels * (self.sets // self.nf),
+            "NF": self.nf,
             "CLASSES": self.classes,
             "COLUMNS": len(self.matrix.positions.columns) if self.classes > 1 else 1,
-            "X_BITS": self.beat_in.type.bits,
-            "X_KIND": kind(self.beat_in.type),
-            "W_BITS": self.matrix.weight_type.bits,
-            "W_KIND": kind(self.matrix.weight_type),
-            "ACC_BITS": self.accumulator.bits,
+            "X_BITS": self.beat_in.bits,
+            "X_REGISTER": int(self.x_register),
+            "W_STORE": {Store.LUT: 0, Store.BRAM: 1, Store.FUSED: 2}[self.store],
+            "W_WORDS": self.weight_words,
+            "W_BITS": self.datapath.w_bits,
+            "DP_DEPTH": self.datapath.depth,
+            "SUM_BITS": self.sum_bits,
+            "SUM_SIGNED": int(self.product is Product.DSP),
             "DOUBLE": int(self.accumulator.doubled),
-            "DSP": int(self.product is Product.DSP),
+            "ACC_BITS": self.accumulator.bits,
+            "ODD": self.matrix.inputs % 2,
             "LEVELS": self.levels,
             "T_BITS": self.threshold_bits,
+            "SEARCH_REGISTERS": self.search_registers if self.levels > 1 else 1,
             "BASE": base,
             "STEP": step,
             "OUT_BITS": self.beat_out.type.bits,
-            "W_BRAM": int(self.bram),
         }
 
     @property
@@ -116,8 +184,8 @@ class MatrixBlock(Block):
         init = acc.init
         if self.product is Product.PLANES and not counts_agreements(self.matrix, self.beat_in.type):
             init = init - plane_excess(self.matrix, self.beat_in.type)
-        files = {
-            "WEIGHT_FILE": self.weights,
+        files = {} if self.store is Store.FUSED else {"WEIGHT_FILE": self.weights}
+        files |= {
             "INIT_FILE": memory(init.reshape(self.classes * self.sets, self.pe) & ((1 << acc.bits) - 1), acc.bits),
         }
         if acc.thresholds is not None:
@@ -131,43 +199,100 @@ class MatrixBlock(Block):
         return files
 
     @property
-    def parts(self) -> cost.MatrixParts:
-        """What the estimate adds up."""
-        acc, x, w = self.accumulator, self.beat_in.type, self.matrix.weight_type
-        binary, dsp = counts_agreements(self.matrix, x), self.product is Product.DSP
-        planes = 0 if binary or dsp else self.pe * x.bits * w.bits
-        loose = self.simd % 3 if self.weight_words > 1 or self.simd > 1 else 0  # times a constant is wires
-        products_bits = min(acc.bits, x.bits + w.bits + 1)
-        rows, columns = len(self.matrix.positions.rows), len(self.matrix.positions.columns)
-        places = (rows, columns, columns, self.classes * self.sets) if self.classes > 1 else ()
-        searched = self.pe * self.threshold_bits * self.search_stages
-        return cost.MatrixParts(
-            weights=(cost.bram_luts if self.bram else cost.rom_luts)(self.pe * self.simd * w.bits, self.weight_words),
-            inits=cost.melted_luts(self.pe * acc.bits, self.classes * self.sets),
-            thresholds=sum(cost.rom_luts(self.pe * self.threshold_bits, self.sets << stage) for stage in range(self.search_stages)),
-            counted=self.pe * self.simd if binary else 0,
-            planes=planes * (self.simd // 3 * 3),
-            loose=planes * loose,
-            added=self.pe * (self.simd - 1) * products_bits if dsp else 0,
-            accumulated=0 if dsp and self.simd == 1 else self.pe * acc.bits,
-            buffered=self.beat_in.bits if self.replayed else 0,
-            stored=cost.buffer_luts(self.beat_in.bits, self.replayed),
-            searched=searched if self.sets > 1 else 0,
-            constants=searched if self.sets == 1 else 0,
-            counters=cost.counter_bits(self.sets, self.weight_words, self.matrix.vectors, *places),
+    def parts(self) -> Parts:
+        """Of `rtl/mvu.sv`, without the datapath."""
+        steps, rom, sums, search = self._steps, self._rom, self._sums, self._search
+        products = min(self.datapath_budget_ns, 0.9 + 0.55 * log2(self.simd * self.beat_in.type.bits * self.matrix.weight_type.bits))
+        return steps + rom + sums + search + Parts(Resources(), {}, {"datapath": products, "block RAM": self.store is Store.BRAM})
+
+    @property
+    def costs(self) -> str:
+        return "mvu with DSPs" if self.product is Product.DSP else "mvu"
+
+    @property
+    def datapath_cells(self) -> Resources:
+        return datapath_cost(self.product, self.store, self.lanes, self.weight_words, self.datapath_budget_ns)[0]
+
+    @property
+    def likely_depth(self) -> int:
+        """`depth`, without making the datapath: the folding solver asks every folding."""
+        datapath = datapath_cost(self.product, self.store, self.lanes, self.weight_words, self.datapath_budget_ns)[1]
+        return (self.replayed > 0) + self.x_register + datapath + 1 + self.search_stages * self.search_registers
+
+    @property
+    def _sums_after(self) -> int:
+        """Advancing cycles from a step to its sums."""
+        return self.likely_depth - 1 - self.search_stages * self.search_registers
+
+    @property
+    def _steps(self) -> Parts:
+        """Control, and the input's buffer."""
+        vectors, bits = self.matrix.pixels, self.beat_in.bits
+        count = counters(self.nf, self.steps_a_sum, *((self.sets,) if self.sets > self.nf else ()), vectors)
+        x_delay = (self.replayed > 0) + self.x_register
+        last = self.likely_depth if self.likely_depth < 3 else 0
+        kept = bits if self.replayed == 1 else 0
+        stored = Resources(lut=lut_ram(bits, self.replayed), ff=counters(self.replayed).bits) if self.replayed > 1 else Resources()
+        pipeline = Resources(lut=self.likely_depth > 2, ff=self.likely_depth + last + x_delay + kept + bits * self.x_register)
+        places = self._places
+        return Parts(
+            stored + pipeline + Resources(ff=count.bits, carry4=count.carry4) + places.exact,
+            {"counters": count.luts, "replayed": self.replayed > 1, **places.mapped},
+            {"counters": count.levels, "replayed": self.replayed > 1},
         )
 
     @property
-    def estimate(self) -> Resources:
-        acc, lanes = self.accumulator.bits, self.pe * self.simd
-        weight_bits = lanes * self.matrix.weight_type.bits
-        return Resources(
-            lut=cost.total(self.parts),
-            ff=weight_bits * (self.weight_words > 1 and not self.bram) + 2 * self.pe * acc + 20,
-            carry4=self.pe * (acc / 4 + self.simd / 7),
-            bram36=cost.ramb18(weight_bits, self.weight_words) / 2 if self.bram else 0.0,
-            dsp=lanes if self.product is Product.DSP else 0.0,
-        )
+    def _places(self) -> Parts:
+        """What tells where on the map a pixel lies."""
+        if self.classes == 1:
+            return Parts(Resources())
+        rows, columns = len(self.matrix.positions.rows), len(self.matrix.positions.columns)
+        width = (self.classes * self.sets - 1).bit_length()
+        count = counters(columns, columns, rows)
+        rom = rom_luts(width, rows) + rom_luts(width, columns)
+        return Parts(Resources(lut=rom, ff=count.bits + 2 * width, carry4=count.carry4), {"places": count.luts, "place bits": width, "placed": 1})
+
+    @property
+    def _rom(self) -> Parts:
+        """The weights, or their address."""
+        bits, words = self.pe * self.simd * self.matrix.weight_type.bits, self.weight_words
+        if words == 1:
+            return Parts(Resources())
+        address = counters(words)
+        if self.store is Store.FUSED:
+            return Parts(Resources(ff=address.bits, carry4=address.carry4), {"address": address.luts, "fused": 1})
+        if self.store is Store.BRAM:
+            count, luts = block_ram(bits, words)
+            more = bits * self.x_register
+            return Parts(
+                Resources(lut=luts, ff=address.bits + bits + more, carry4=address.carry4, bram36=count), {"address": address.luts, "bram": 1}
+            )
+        exact = Resources(lut=rom_luts(bits, words), ff=address.bits + bits, carry4=address.carry4)
+        return Parts(exact, {"address": address.luts, "weight bits": bits})
+
+    @property
+    def _sums(self) -> Parts:
+        acc, inits, after = self.accumulator.bits, self.classes * self.sets, self._sums_after
+        bits, low = self.pe * acc, min(self.sum_bits, acc)
+        ahead = inits > _MELTED
+        delayed = counters(inits).bits * (after - ahead) + 2 * after * (self.steps_a_sum > 1)
+        exact = Resources(lut=rom_luts(bits, inits) if ahead else 0, ff=bits * (1 + ahead) + delayed, carry4=self.pe * adder_carry4(acc))
+        mapped = {
+            "accumulated": self.pe * low if self.steps_a_sum > 1 else 0,
+            "carried": bits - self.pe * low if self.steps_a_sum > 1 else 0,
+            "added": self.pe * low if self.steps_a_sum == 1 else 0,
+            "melted": bits if 1 < inits <= _MELTED else 0,
+            "melted much": bits if 4 < inits <= _MELTED else 0,
+            "signs": self.pe if self.levels == 1 else 0,
+        }
+        return Parts(exact, mapped, {"accumulator": acc, "melted": 1 < inits <= _MELTED})
+
+    @property
+    def _search(self) -> Parts:
+        if not self.search_stages:
+            return Parts(Resources())
+        rows = Parts(Resources(ff=counters(self.sets).bits * (self._sums_after + 1)))
+        return rows + search_parts(self.pe, self.threshold_bits, self.search_stages, self.sets, self.search_registers)
 
 
 def every(steps: int, of: int, which: slice) -> np.ndarray:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import ClassVar
 
 from hwqnn.dataflow.accumulator import Accumulator, Product, accumulator
-from hwqnn.dataflow.design import Beat, Memory, Schedule
+from hwqnn.dataflow.design import Beat, Memory, Schedule, Store
 from hwqnn.dataflow.matrix import Matrix
 from hwqnn.dataflow.matrix_block import MatrixBlock, every, sum_type
 from hwqnn.dataflow.pack import code, memory
@@ -17,8 +17,6 @@ from hwqnn.ir import Threshold, Type
 class Mvu(MatrixBlock):
     """`beat_in.elements` is SIMD, `beat_out.elements` is PE. For each vector, NF = outputs of a group / PE passes over SF = inputs / SIMD beats."""
 
-    module: ClassVar[str] = "mvu"
-
     @classmethod
     def fold(
         cls,
@@ -28,18 +26,32 @@ class Mvu(MatrixBlock):
         pe: int,
         simd: int,
         *,
-        bram: bool = False,
+        store: Store = Store.LUT,
         acc: Accumulator | None = None,
         product: Product = Product.PLANES,
+        budget_ns: float = math.inf,
     ) -> Mvu:
         """The unit with this folding; `pe` divides the outputs of a group and `simd` the inputs of a vector. `acc` is `accumulator`'s, if at hand."""
         acc = acc or accumulator(matrix, threshold, x)
         out = threshold.type if threshold is not None else sum_type(matrix, x, acc)
-        return cls(beat_in=Beat(simd, x), beat_out=Beat(pe, out), matrix=matrix, threshold=threshold, accumulator=acc, bram=bram, product=product)
+        return cls(
+            beat_in=Beat(simd, x),
+            beat_out=Beat(pe, out),
+            matrix=matrix,
+            threshold=threshold,
+            accumulator=acc,
+            store=store,
+            product=product,
+            budget_ns=budget_ns,
+        )
 
     @property
     def simd(self) -> int:
         return self.beat_in.elements
+
+    @property
+    def shared(self) -> bool:
+        return True
 
     @property
     def nf(self) -> int:
@@ -50,8 +62,17 @@ class Mvu(MatrixBlock):
         return self.matrix.inputs // self.simd
 
     @property
+    def steps_a_sum(self) -> int:
+        return self.sf
+
+    @staticmethod
+    def words(matrix: Matrix, pe: int, simd: int) -> int:
+        """Of the weights, with this folding."""
+        return matrix.outputs // pe * (matrix.inputs // simd)
+
+    @property
     def weight_words(self) -> int:
-        return self.sets * self.sf
+        return self.words(self.matrix, self.pe, self.simd)
 
     @property
     def replayed(self) -> int:
@@ -65,12 +86,11 @@ class Mvu(MatrixBlock):
     def schedule(self) -> Schedule:
         first_pass = every(self.cycles, self.nf * self.sf, slice(self.sf))
         last_piece = every(self.cycles, self.sf, slice(self.sf - 1, None))
-        return Schedule(first_pass, first_pass, last_piece, 2 + self.search_stages)
+        return Schedule(first_pass, first_pass, last_piece, self.depth)
 
     @property
     def parameters(self) -> dict[str, int]:
-        folding = {"SIMD": self.simd, "NF": self.nf, "SF": self.sf, "GROUPS": self.matrix.groups, "VECTORS": self.matrix.vectors}
-        return folding | super().parameters
+        return {"SF": self.sf, "GROUPS": self.matrix.groups} | super().parameters
 
     @property
     def weights(self) -> Memory:

@@ -3,36 +3,106 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 from math import gcd
 from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow.design import Beat, Block, Buffering, Resources, Schedule
+from hwqnn.dataflow.cost import MeasuredBlock, Parts, between, counters
+from hwqnn.dataflow.design import Beat, Buffering, Resources, Schedule
+from hwqnn.dataflow.storage import block_ram, lut_ram, shift_registers
+
+
+class FifoStore(IntEnum):
+    """What a FIFO keeps its beats in, as `rtl/fifo.sv` numbers it.
+
+    Attributes:
+        SHIFT: shift registers, at least two beats. RAM: registers up to two beats, else LUT RAM; a power of two. BLOCK: block RAM, a power of two.
+    """
+
+    SHIFT = 0
+    RAM = 1
+    BLOCK = 2
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Fifo(Block):
-    """A shift-register FIFO."""
+class Fifo(MeasuredBlock):
+    """A FIFO, in the memory that takes the fewest LUTs.
+
+    Attributes:
+        depth: beats; with one, it takes a beat every second cycle.
+        bram: in block RAM, `depth` a power of two from 4 on: two cycles slower.
+    """
 
     module: ClassVar[str] = "fifo"
     depth: int
+    bram: bool = False
+
+    @property
+    def store(self) -> FifoStore:
+        if self.bram:
+            return FifoStore.BLOCK
+        if self.depth == 1 or (self.depth.bit_count() == 1 and _ram_luts(self._bits, self.depth) <= _shift_luts(self._bits, self.depth)):
+            return FifoStore.RAM
+        return FifoStore.SHIFT
+
+    @property
+    def _bits(self) -> int:
+        """With the last flag."""
+        return self.beat_in.bits + 1
+
+    @property
+    def style(self) -> str:
+        ram = "registers" if self.depth <= 2 else "LUT RAM"
+        return f"{self.depth} beats in " + {FifoStore.SHIFT: "shift registers", FifoStore.RAM: ram, FifoStore.BLOCK: "BRAM"}[self.store]
 
     @property
     def schedule(self) -> Buffering:
-        return Buffering(takes=1, need=np.ones(1, dtype=np.int64), free=np.zeros(1, dtype=np.int64), capacity=self.depth, depth=0)
+        return Buffering(takes=1, need=np.ones(1, dtype=np.int64), free=np.zeros(1, dtype=np.int64), capacity=self.depth, depth=2 if self.bram else 0)
 
     @property
     def parameters(self) -> dict[str, int]:
-        return {"WIDTH": self.beat_in.bits, "DEPTH": self.depth}
+        return {"WIDTH": self.beat_in.bits, "DEPTH": self.depth, "STORE": int(self.store)}
 
     @property
-    def estimate(self) -> Resources:
-        return Resources(lut=(self.beat_in.bits + 1) * -(-self.depth // 32) + 2 * self.depth.bit_length() + 2, ff=self.depth.bit_length() + 2)
+    def costs(self) -> str:
+        return f"fifo of {self.store.name.lower()}"
+
+    @property
+    def parts(self) -> Parts:
+        bits, depth, address = self._bits, self.depth, (self.depth - 1).bit_length()
+        paths = {"address": address}
+        match self.store:
+            case FifoStore.SHIFT:
+                rows = -(-depth // 128)  # four shift registers in a row meet in MUXF7 and MUXF8, more rows in LUTs
+                kept = Resources(lut=shift_registers(bits, depth) + bits * -(-(rows - 1) // 3)) if depth > 2 else Resources(lut=bits, ff=2 * bits)
+                return Parts(kept + Resources(ff=address + 2, carry4=-(-address // 4) if depth > 4 else 0), {"address": address}, paths)
+            case FifoStore.RAM if depth <= 2:
+                exact = Resources(lut=-(-bits // 2) if depth == 2 else 0, ff=depth * (bits + 2))
+                return Parts(exact, {"registers": 1, "two": depth == 2}, {"registers": 1})
+            case FifoStore.RAM:
+                return Parts(Resources(lut=lut_ram(bits, depth), ff=3 * address + 2), {"address": address}, paths)
+            case _:
+                count, luts = block_ram(bits, depth)
+                return Parts(Resources(lut=luts, ff=2 * address + 4 + bits, bram36=count), {"address": address})
+
+
+def _shift_luts(bits: int, depth: int) -> int:
+    """Four shift registers of a bit are joined for free; three more such groups want a LUT."""
+    groups = -(-depth // 128)
+    registers = bits if depth == 2 else shift_registers(bits, depth) + bits * -(-(groups - 1) // 3)
+    return registers + 2 * (depth - 1).bit_length() + 5
+
+
+def _ram_luts(bits: int, depth: int) -> int:
+    if depth <= 2:
+        return 4 if depth == 1 else 8 + -(-bits // 2)
+    return lut_ram(bits, depth) + 20
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class WidthDown(Block):
+class WidthDown(MeasuredBlock):
     """Splits each beat into `ratio` narrower ones, low part first. The beat waits in a register of its own, so that its source goes on."""
 
     module: ClassVar[str] = "width_down"
@@ -57,12 +127,17 @@ class WidthDown(Block):
         return {"WIDTH": self.beat_out.bits, "RATIO": self.ratio}
 
     @property
-    def estimate(self) -> Resources:
-        return Resources(lut=self.beat_in.bits * 0.4 + 3, ff=self.beat_in.bits + self.ratio.bit_length())
+    def parts(self) -> Parts:
+        part = counters(self.ratio)
+        return Parts(
+            Resources(ff=self.beat_in.bits + part.bits + 2, carry4=part.carry4),
+            {"counter": part.luts, **between("bits of one of", self.ratio, self.beat_out.bits)},
+            {"counter": part.levels, "carries": part.bits > 2},
+        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class WidthUp(Block):
+class WidthUp(MeasuredBlock):
     """Joins `ratio` beats into a wider one, the first in the low part."""
 
     module: ClassVar[str] = "width_up"
@@ -88,8 +163,10 @@ class WidthUp(Block):
         return {"WIDTH": self.beat_in.bits, "RATIO": self.ratio, "BEATS": self.beats}
 
     @property
-    def estimate(self) -> Resources:
-        return Resources(lut=4 + self.ratio.bit_length(), ff=self.beat_out.bits - self.beat_in.bits)
+    def parts(self) -> Parts:
+        part = counters(self.ratio)
+        exact = Resources(ff=self.beat_out.bits - self.beat_in.bits + part.bits, carry4=part.carry4)
+        return Parts(exact, {"parts": self.ratio, "counter": part.luts}, {"counter": part.levels, "carries": part.bits > 2})
 
 
 def convert(beat: Beat, elements: int, frame: int) -> list[WidthDown | WidthUp]:

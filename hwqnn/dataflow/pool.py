@@ -1,4 +1,4 @@
-"""Max pooling in hardware: the greatest, or the least, of what a window gives."""
+"""Max pooling in hardware: the greatest, or the least, of what a window gives, or of a map's pixels as they come."""
 
 from __future__ import annotations
 
@@ -7,25 +7,23 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow import cost
-from hwqnn.dataflow.design import Block, Memory, Resources, Schedule
+from hwqnn.dataflow.cost import MeasuredBlock, Parts, between, comparator_carry4, counters, rom_luts
+from hwqnn.dataflow.design import Memory, Resources, Schedule
 from hwqnn.dataflow.pack import kind, memory
+from hwqnn.dataflow.storage import single_port_ram
+from hwqnn.ir import Geometry
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class PoolBlock(Block):
-    """Reduces `taps` beats in a row, lane by lane, to one. The beats come for each pixel, for each tile of `beat_in.elements` channels, for each tap:
-    as from a window whose tile is a beat. beat_out is beat_in.
+class Pooling(MeasuredBlock):
+    """What both blocks have: `beat_in.elements` lanes, one for each channel of a tile. beat_out is beat_in.
 
     Attributes:
-        taps: positions under the kernel. channels, pixels: of the output map.
+        channels: of the map.
         minimum: bool (channels or 1,): where set, the least wins, not the greatest.
     """
 
-    module: ClassVar[str] = "pool"
-    taps: int
     channels: int
-    pixels: int
     minimum: np.ndarray
 
     @property
@@ -38,16 +36,6 @@ class PoolBlock(Block):
         return self.channels // self.lanes
 
     @property
-    def schedule(self) -> Schedule:
-        step = np.arange(self.cycles)
-        every = np.ones(len(step), dtype=bool)
-        return Schedule(every, every, step % self.taps == self.taps - 1, 1)
-
-    @property
-    def cycles(self) -> int:
-        return self.pixels * self.fold * self.taps
-
-    @property
     def least(self) -> np.ndarray:
         """bool (rows, lanes): the lanes where the least wins; no rows when nowhere, one when all tiles are alike."""
         words = np.broadcast_to(self.minimum, (self.channels,)).reshape(self.fold, self.lanes)
@@ -57,11 +45,10 @@ class PoolBlock(Block):
 
     @property
     def parameters(self) -> dict[str, int]:
+        """Those that both modules have."""
         return {
             "PE": self.lanes,
             "FOLD": self.fold,
-            "TAPS": self.taps,
-            "PIXELS": self.pixels,
             "BITS": self.beat_in.type.bits,
             "SIGNED": int(kind(self.beat_in.type) == 2),
             "MIN_ROWS": len(self.least),
@@ -72,13 +59,93 @@ class PoolBlock(Block):
         return {"MIN_FILE": memory(self.least.astype(np.int64), 1)} if len(self.least) else {}
 
     @property
-    def estimate(self) -> Resources:
+    def _lanes(self) -> Parts:
+        """Comparisons, and what tells where the least wins."""
         bits, rows = self.beat_in.type.bits, len(self.least)
-        counters = cost.counter_bits(self.taps, self.pixels * self.fold)
-        compared = 1.0 if bits <= 2 else 0.85 * bits  # a lane's LUTs, measured with yosys
-        masks = cost.rom_luts(self.lanes, rows) + 2 * rows.bit_length() if rows > 1 else 0.0
-        return Resources(
-            lut=self.lanes * compared + masks + counters + 3,
-            ff=self.beat_in.bits + counters + 2 + (self.lanes + rows.bit_length() if rows > 1 else 0),
-            carry4=self.lanes if bits >= 8 else 0,
-        )
+        row = counters(rows)
+        masks = Resources(lut=rom_luts(self.lanes, rows), ff=self.lanes + row.bits, carry4=row.carry4) if rows > 1 else Resources()
+        compared = between("lanes of bits", bits, self.lanes) if bits > 1 else {}
+        lanes = Resources(lut=self.lanes * (bits == 1), ff=self.beat_in.bits, carry4=self.lanes * comparator_carry4(bits))
+        return Parts(masks + lanes, {"masks": row.luts, "masked": self.lanes * (rows > 1), **compared}, {"compared": bits, "masked": rows > 1})
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PoolBlock(Pooling):
+    """Reduces `taps` beats in a row, lane by lane, to one. The beats come for each pixel, for each tile of `beat_in.elements` channels, for each tap:
+    as from a window whose tile is a beat.
+
+    Attributes:
+        taps: positions under the kernel. pixels: of the output map.
+    """
+
+    module: ClassVar[str] = "pool"
+    taps: int
+    pixels: int
+
+    @property
+    def schedule(self) -> Schedule:
+        step = np.arange(self.cycles)
+        every = np.ones(len(step), dtype=bool)
+        return Schedule(every, every, step % self.taps == self.taps - 1, 1)
+
+    @property
+    def cycles(self) -> int:
+        return self.pixels * self.fold * self.taps
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        return super().parameters | {"TAPS": self.taps, "PIXELS": self.pixels}
+
+    @property
+    def parts(self) -> Parts:
+        count = counters(self.taps, self.pixels * self.fold)
+        return self._lanes + Parts(Resources(ff=count.bits + 2, carry4=count.carry4), {"counters": count.luts}, {"counters": count.levels})
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class StreamPool(Pooling):
+    """Pools a (height, width, channels) map with windows that tile it: takes each beat as it comes, and keeps the best of each window so far.
+
+    Attributes:
+        geometry: `tiles` holds for it.
+    """
+
+    module: ClassVar[str] = "pool_stream"
+    geometry: Geometry
+    height: int
+    width: int
+
+    @staticmethod
+    def tiles(geometry: Geometry) -> bool:
+        """Whether the windows lie side by side, on the map: the stride is the kernel, nothing pads."""
+        return geometry.stride == geometry.kernel and geometry.dilation == (1, 1) and not any(geometry.padding)
+
+    @property
+    def schedule(self) -> Schedule:
+        (kh, kw), (lines, columns) = self.geometry.kernel, self.geometry.output(self.height, self.width)
+        row, column = np.arange(self.height)[:, None], np.arange(self.width)
+        gives = (row % kh == kh - 1) & (row < lines * kh) & (column % kw == kw - 1) & (column < columns * kw)
+        every = np.ones(self.cycles, dtype=bool)
+        return Schedule(every, every, np.repeat(gives.reshape(-1), self.fold), 1)
+
+    @property
+    def cycles(self) -> int:
+        return self.height * self.width * self.fold
+
+    @property
+    def style(self) -> str:
+        return "the best of each window of a row in LUT RAM"
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        kh, kw = self.geometry.kernel
+        return super().parameters | {"HEIGHT": self.height, "WIDTH": self.width, "KERNEL_H": kh, "KERNEL_W": kw}
+
+    @property
+    def parts(self) -> Parts:
+        kh, kw = self.geometry.kernel
+        words = (self.geometry.output(self.height, self.width)[1] if kh > 1 else 1) << (self.fold - 1).bit_length()
+        count = counters(self.fold, kw, -(-self.width // kw), kh, -(-self.height // kh))
+        kept = Resources(lut=single_port_ram(self.beat_in.bits, words)) if words > 1 else Resources(ff=self.beat_in.bits)
+        steps = Parts(kept + Resources(ff=count.bits + 2, carry4=count.carry4), {"counters": count.luts}, {"words": counters(words).bits})
+        return self._lanes + steps

@@ -7,8 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
-from hwqnn.dataflow import cost
+from hwqnn.dataflow.cost import Parts, adder_carry4, counters
 from hwqnn.dataflow.design import Buffering, Resources
+from hwqnn.dataflow.storage import block_ram, lut_ram
 from hwqnn.ir import smallest
 from hwqnn.kernel import kernel
 
@@ -30,23 +31,30 @@ class RingSize:
     capacity: int
     count_bits: int
 
-    def estimate(self, bits: int, walked: float, luts: float, bram: bool) -> Resources:
-        """The cells of a block around this ring.
+    def parts(self, bits: int, *, bram: bool, pads: int) -> Parts:
+        """Of `rtl/ring_buffer.sv`.
 
         Args:
             bits: of a beat.
-            walked: bits of the block's own counters.
-            luts: how many LUTs the block takes for each bit of state, its own and the ring's.
             bram: the ring lies in block RAM.
+            pads: pad words.
         """
-        words = self.capacity * self.beats
-        state = walked + 2 * self.count_bits + 2 * self.capacity.bit_length() + cost.counter_bits(self.beats)
-        return Resources(
-            lut=luts * state + (0.0 if bram else _lut_ram(bits, words)),
-            ff=state + bits + (4 if bram else 2),
-            carry4=state / 4,
-            bram36=cost.ramb18(bits, words) / 2 if bram else 0.0,
-        )
+        words, pixel = self.capacity * self.beats, self.capacity.bit_length() - 1
+        beat = counters(self.beats)
+        kept = Resources(lut=lut_ram(bits, words), ff=bits)
+        if bram:
+            count, luts = block_ram(bits, words)
+            kept = Resources(lut=luts, ff=bits + 1, bram36=count)
+        carries = 2 * adder_carry4(self.count_bits + 1) + 2 * adder_carry4(pixel)
+        exact = kept + Resources(ff=beat.bits + 2 * pixel + 2 * self.count_bits + (4 if bram else 2), carry4=carries + beat.carry4)
+        mapped = {
+            "count bits": self.count_bits,
+            "pixel bits": pixel,
+            "written beats": beat.luts,
+            "padded": bits * (pads > 0 and not bram),
+            "block RAM": bram,
+        }
+        return Parts(exact, mapped, {"count bits": self.count_bits, "banks": -(-words // 64) if not bram else 0, "block RAM": bram})
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,14 +101,6 @@ class Ring:
     def schedule(self, size: RingSize, depth: int) -> Buffering:
         beats = self.beats
         return Buffering(self.pixels * beats, self.need * beats, self.oldest * beats, size.capacity * beats, depth)
-
-
-def _lut_ram(bits: int, words: int) -> int:
-    """LUTs of a RAM: four make 32 words of six bits, or 64 of three. Banks of these want a multiplexer, one LUT for three more banks, and enables."""
-    if words <= 32:
-        return -(-bits // 6) * 4
-    banks = -(-words // 64)
-    return -(-bits // 3) * 4 * banks + bits * -(-(banks - 1) // 3) + banks * (0 if banks == 1 else 1 if banks <= 16 else 2)
 
 
 @kernel

@@ -14,33 +14,36 @@ import numpy as np
 
 from hwqnn.dataflow.accumulator import Product, accumulator, products
 from hwqnn.dataflow.depthwise import Depthwise
-from hwqnn.dataflow.design import Beat, Block
+from hwqnn.dataflow.design import MAX_FUSED, Beat, Block, Store
+from hwqnn.dataflow.frozen import Frozen
 from hwqnn.dataflow.head import ArgMaxBlock, ChannelAffineBlock
 from hwqnn.dataflow.joins import AddBlock, ConcatBlock
 from hwqnn.dataflow.matrix import Matrix
 from hwqnn.dataflow.mvu import Mvu
 from hwqnn.dataflow.pack import code
-from hwqnn.dataflow.pool import PoolBlock
+from hwqnn.dataflow.pool import PoolBlock, StreamPool
 from hwqnn.dataflow.threshold import ThresholdBlock
 from hwqnn.dataflow.upsample import UpsampleBlock
 from hwqnn.dataflow.window import Window
 from hwqnn.dataflow.window_parallel import ParallelWindow
 from hwqnn.errors import UnsupportedError
+from hwqnn.gates.delay import budget_ns
 from hwqnn.ir import Add, ArgMax, ChannelAffine, Concat, Conv, Edge, Geometry, Graph, MatMul, MaxPool, Op, Reshape, Threshold, Upsample
 
 
 @dataclass(frozen=True)
 class Folding:
-    """Elements a stage takes (SIMD) and gives (PE) per beat, whether its memory lies in block RAM, and how it multiplies."""
+    """Elements a stage takes (SIMD) and gives (PE) per beat, where its memory lies, and how it multiplies."""
 
     simd: int
     pe: int
-    bram: bool = False
+    store: Store = Store.LUT
     product: Product = Product.PLANES
 
     def __str__(self) -> str:
+        store = f", store={self.store}" if self.store is not Store.LUT else ""
         product = f", product={self.product}" if self.product is not Product.PLANES else ""
-        return f"pe={self.pe}, simd={self.simd}" + (", bram=true" if self.bram else "") + product
+        return f"pe={self.pe}, simd={self.simd}" + store + product
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,16 +73,16 @@ class Stage:
     locked: bool = False
 
 
-MAX_SIMD = 64
-"""The widest dot product in one clock cycle: 64 terms without a register in between routed at 107 to 169 MHz on an xc7z020-1."""
+MAX_SIMD = 1024
+"""The widest dot product of a step, and with it the widest beat. Its datapath has as many registers on the way as the clock asks for."""
 
-MAX_WINDOW_BITS = 1024
+MAX_WINDOW_BITS = 4096
 """The widest beat of a window that comes whole."""
 
-Maker = Callable[[Graph, Op, tuple[Stage | None, ...]], Iterator[Stage]]
+Maker = Callable[[Graph, Op, tuple[Stage | None, ...], float], Iterator[Stage]]
 MAKERS: dict[type[Op], Maker] = {}
-"""Op class -> maker; a maker gets the op and the stages that give its inputs. The last stage that it yields gives the op's output, or that of
-the op behind it which it computes too; one that yields none hands its input on."""
+"""Op class -> maker; a maker gets the op, the stages that give its inputs and the clock in MHz. The last stage that it yields gives the op's
+output, or that of the op behind it which it computes too; one that yields none hands its input on."""
 
 
 def maker(op: type[Op]) -> Callable[[Maker], Maker]:
@@ -94,8 +97,8 @@ def divisors(n: int) -> tuple[int, ...]:
     return tuple(d for d in range(1, n + 1) if n % d == 0)
 
 
-def stages(graph: Graph) -> tuple[Stage, ...]:
-    """The stages of a canonical graph, producers before consumers. The last one gives its output: nothing else is without a reader.
+def stages(graph: Graph, clock_mhz: float) -> tuple[Stage, ...]:
+    """The stages of a canonical graph for a clock, producers before consumers. The last one gives its output: nothing else is without a reader.
 
     Raises:
         UnsupportedError: an op has no block, or there is nothing to compute.
@@ -108,7 +111,7 @@ def stages(graph: Graph) -> tuple[Stage, ...]:
         if type(op) not in MAKERS:
             raise UnsupportedError(f"{op.kind} '{op.name}' has no hardware block; ops that have one: {', '.join(sorted(c.__name__ for c in MAKERS))}")
         sources = tuple(giver[name] for name in op.inputs)
-        made = list(MAKERS[type(op)](graph, op, sources))
+        made = list(MAKERS[type(op)](graph, op, sources, clock_mhz))
         found += made
         giver[op.name] = made[-1] if made else sources[0]
         if made and made[-1].edge is not None:
@@ -131,26 +134,27 @@ def _pixels(edge: Edge) -> int:
 
 
 @maker(Reshape)
-def _reshape(graph: Graph, op: Op, sources: tuple[Stage | None, ...]) -> Iterator[Stage]:
+def _reshape(graph: Graph, op: Op, sources: tuple[Stage | None, ...], clock_mhz: float) -> Iterator[Stage]:
     return iter(())  # a stream is row-major under any shape
 
 
 @maker(Threshold)
-def _threshold(graph: Graph, op: Op, sources: tuple[Stage | None, ...]) -> Iterator[Stage]:
+def _threshold(graph: Graph, op: Op, sources: tuple[Stage | None, ...], clock_mhz: float) -> Iterator[Stage]:
     assert isinstance(op, Threshold)
     x, y = graph.edges[op.inputs[0]], graph.edges[op.name]
     # where all channels compare alike, a beat may span pixels
     channels, vectors = (_size(x), 1) if len(op.thresholds) == 1 else (x.channels, _pixels(x))
+    budget = budget_ns(clock_mhz)
 
     def block(f: Folding) -> Block:
-        return ThresholdBlock(beat_in=Beat(f.simd, x.type), beat_out=Beat(f.pe, y.type), op=op, channels=channels, vectors=vectors)
+        return ThresholdBlock(beat_in=Beat(f.simd, x.type), beat_out=Beat(f.pe, y.type), op=op, channels=channels, vectors=vectors, budget_ns=budget)
 
     yield Stage(op.name, "threshold", op.name, sources, (_size(x),), _lanes(channels), block)
 
 
 @maker(MatMul)
 @maker(Conv)
-def _matrix(graph: Graph, op: Op, sources: tuple[Stage | None, ...]) -> Iterator[Stage]:
+def _matrix(graph: Graph, op: Op, sources: tuple[Stage | None, ...], clock_mhz: float) -> Iterator[Stage]:
     assert isinstance(op, MatMul | Conv)
     x, matrix, threshold = graph.edges[op.inputs[0]], Matrix.of(op, graph.edges[op.inputs[0]]), _fused(graph, op)
     acc, edge = accumulator(matrix, threshold, x.type), threshold.name if threshold is not None else op.name
@@ -161,24 +165,46 @@ def _matrix(graph: Graph, op: Op, sources: tuple[Stage | None, ...]) -> Iterator
         window = _window(op, op.geometry, x, sources, None if lanewise else x.channels // op.groups, 0)
         yield window
         sources = (window,)
-    variants = [(bram, product) for bram in (False, True) for product in products(matrix, x.type)]
+    styles, budget = products(matrix, x.type), budget_ns(clock_mhz)
     frame = (matrix.vectors * matrix.inputs,)
 
     if lanewise:
 
         def lanes(f: Folding) -> Block:
-            return Depthwise.fold(matrix, threshold, x.type, f.pe, bram=f.bram, acc=acc, product=f.product)
+            return Depthwise.fold(matrix, threshold, x.type, f.pe, store=f.store, acc=acc, product=f.product, budget_ns=budget)
 
-        foldings = tuple(Folding(d, d, *v) for d in divisors(x.channels) for v in variants)
+        foldings = tuple(
+            Folding(d, d, store, product)
+            for d in divisors(x.channels)
+            for product in styles
+            for store in _stores(Depthwise.words(matrix, d), product)
+        )
         yield Stage(op.name, "depthwise", edge, sources, frame, foldings, lanes, locked=not in_order)
         return
 
     def block(f: Folding) -> Block:
-        return Mvu.fold(matrix, threshold, x.type, f.pe, f.simd, bram=f.bram, acc=acc, product=f.product)
+        if f.store is Store.FROZEN:
+            return Frozen.of(matrix, threshold, x.type, acc, budget)
+        return Mvu.fold(matrix, threshold, x.type, f.pe, f.simd, store=f.store, acc=acc, product=f.product, budget_ns=budget)
 
     widths = [d for d in divisors(matrix.inputs) if d <= MAX_SIMD]
-    foldings = tuple(Folding(simd, pe, *v) for simd in widths for pe in divisors(matrix.outputs // matrix.groups) for v in variants)
+    foldings = tuple(
+        Folding(simd, pe, store, product)
+        for simd in widths
+        for pe in divisors(matrix.outputs // matrix.groups)
+        for product in styles
+        for store in _stores(Mvu.words(matrix, pe, simd), product)
+    )
+    if Frozen.fits(matrix, x.type):
+        foldings += (Folding(matrix.inputs, matrix.outputs, Store.FROZEN),)
     yield Stage(op.name, "mvu", edge, sources, frame, foldings, block, matrix.vectors)
+
+
+def _stores(words: int, product: Product) -> tuple[Store, ...]:
+    """Where so many words of weights can lie. A single one is a constant, and part of products that are LUTs."""
+    if product is Product.DSP:
+        return (Store.LUT, Store.BRAM) if words > 1 else (Store.LUT,)
+    return (Store.FUSED,) if words == 1 else (Store.LUT, Store.FUSED, Store.BRAM) if words <= MAX_FUSED else (Store.LUT, Store.BRAM)
 
 
 def _fused(graph: Graph, op: Op) -> Threshold | None:
@@ -203,23 +229,41 @@ def _window(op: Op, geometry: Geometry, x: Edge, sources: tuple[Stage | None, ..
     def block(f: Folding) -> Block:
         beat = Beat(f.simd, x.type)
         if f.pe > f.simd:
-            return ParallelWindow(beat_in=beat, beat_out=Beat(f.pe, x.type), geometry=geometry, height=height, width=width)
+            bram = f.store is Store.BRAM
+            return ParallelWindow(beat_in=beat, beat_out=Beat(f.pe, x.type), geometry=geometry, height=height, width=width, bram=bram)
         return Window(
-            beat_in=beat, beat_out=beat, geometry=geometry, height=height, width=width, channels=channels, tile=tile or f.simd, pad=pad, bram=f.bram
+            beat_in=beat,
+            beat_out=beat,
+            geometry=geometry,
+            height=height,
+            width=width,
+            channels=channels,
+            tile=tile or f.simd,
+            pad=pad,
+            bram=f.store is Store.BRAM,
         )
 
-    foldings = [Folding(d, d, bram) for d in divisors(tile or channels) for bram in (False, True)]
+    foldings = [Folding(d, d, store) for d in divisors(tile or channels) for store in (Store.LUT, Store.BRAM)]
     whole = channels * geometry.taps
     if tile == channels < whole <= MAX_WINDOW_BITS // x.type.bits and ParallelWindow.problem(geometry, height, width) is None:
-        foldings.append(Folding(channels, whole))
+        foldings += [Folding(channels, whole, store) for store in (Store.LUT, Store.BRAM)]
     return Stage(op.name, "window", None, sources, (_size(x),), tuple(foldings), block)
 
 
 @maker(MaxPool)
-def _pool(graph: Graph, op: Op, sources: tuple[Stage | None, ...]) -> Iterator[Stage]:
+def _pool(graph: Graph, op: Op, sources: tuple[Stage | None, ...], clock_mhz: float) -> Iterator[Stage]:
     assert isinstance(op, MaxPool)
     x, y = graph.edges[op.inputs[0]], graph.edges[op.name]
     minimum = np.broadcast_to(op.minimum, (x.channels,))
+    if StreamPool.tiles(op.geometry):
+        height, width, channels = x.shape
+
+        def stream(f: Folding) -> Block:
+            beat = Beat(f.pe, x.type)
+            return StreamPool(beat_in=beat, beat_out=beat, geometry=op.geometry, height=height, width=width, channels=channels, minimum=minimum)
+
+        yield Stage(op.name, "pool", op.name, sources, (_size(x),), _lanes(channels), stream)
+        return
     window = _window(op, op.geometry, x, sources, None, code(np.where(minimum, x.type.max, x.type.min), x.type))
     yield window
 
@@ -231,7 +275,7 @@ def _pool(graph: Graph, op: Op, sources: tuple[Stage | None, ...]) -> Iterator[S
 
 
 @maker(Add)
-def _add(graph: Graph, op: Op, sources: tuple[Stage | None, ...]) -> Iterator[Stage]:
+def _add(graph: Graph, op: Op, sources: tuple[Stage | None, ...], clock_mhz: float) -> Iterator[Stage]:
     (a, b), y = (graph.edges[name] for name in op.inputs), graph.edges[op.name]
 
     def block(f: Folding) -> Block:
@@ -241,7 +285,7 @@ def _add(graph: Graph, op: Op, sources: tuple[Stage | None, ...]) -> Iterator[St
 
 
 @maker(Concat)
-def _concat(graph: Graph, op: Op, sources: tuple[Stage | None, ...]) -> Iterator[Stage]:
+def _concat(graph: Graph, op: Op, sources: tuple[Stage | None, ...], clock_mhz: float) -> Iterator[Stage]:
     (a, b), y = (graph.edges[name] for name in op.inputs), graph.edges[op.name]
     channels = (a.channels, b.channels)
 
@@ -253,20 +297,22 @@ def _concat(graph: Graph, op: Op, sources: tuple[Stage | None, ...]) -> Iterator
 
 
 @maker(Upsample)
-def _upsample(graph: Graph, op: Op, sources: tuple[Stage | None, ...]) -> Iterator[Stage]:
+def _upsample(graph: Graph, op: Op, sources: tuple[Stage | None, ...], clock_mhz: float) -> Iterator[Stage]:
     assert isinstance(op, Upsample)
     x = graph.edges[op.inputs[0]]
     height, width, channels = x.shape
 
     def block(f: Folding) -> Block:
         beat = Beat(f.simd, x.type)
-        return UpsampleBlock(beat_in=beat, beat_out=beat, factor=op.factor, height=height, width=width, channels=channels)
+        bram = f.store is Store.BRAM
+        return UpsampleBlock(beat_in=beat, beat_out=beat, factor=op.factor, height=height, width=width, channels=channels, bram=bram)
 
-    yield Stage(op.name, "upsample", op.name, sources, (_size(x),), _lanes(channels), block)
+    foldings = tuple(Folding(d, d, store) for d in divisors(channels) for store in (Store.LUT, Store.BRAM))
+    yield Stage(op.name, "upsample", op.name, sources, (_size(x),), foldings, block)
 
 
 @maker(ChannelAffine)
-def _channel_affine(graph: Graph, op: Op, sources: tuple[Stage | None, ...]) -> Iterator[Stage]:
+def _channel_affine(graph: Graph, op: Op, sources: tuple[Stage | None, ...], clock_mhz: float) -> Iterator[Stage]:
     assert isinstance(op, ChannelAffine)
     x, y = graph.edges[op.inputs[0]], graph.edges[op.name]
 
@@ -277,7 +323,7 @@ def _channel_affine(graph: Graph, op: Op, sources: tuple[Stage | None, ...]) -> 
 
 
 @maker(ArgMax)
-def _argmax(graph: Graph, op: Op, sources: tuple[Stage | None, ...]) -> Iterator[Stage]:
+def _argmax(graph: Graph, op: Op, sources: tuple[Stage | None, ...], clock_mhz: float) -> Iterator[Stage]:
     assert isinstance(op, ArgMax)
     x, y = graph.edges[op.inputs[0]], graph.edges[op.name]
 

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow.design import Block, Memory, Resources, Schedule
+from hwqnn.dataflow.cost import MeasuredBlock, Parts, comparator_carry4, counters, rom_luts
+from hwqnn.dataflow.design import Memory, Resources, Schedule
 from hwqnn.dataflow.pack import kind, memory
+from hwqnn.gates import delay
 from hwqnn.ir import Bipolar, Threshold, smallest
+
+_APART = 4
+"""Thresholds of so many address bits are looked up apart (`rtl/threshold_search.sv`)."""
 
 
 def search_stages(levels: int) -> int:
     """Registered comparisons of the binary search over `levels` thresholds."""
     return levels.bit_length()
+
+
+def search_registers(bits: int, levels: int, rows: int, budget_ns: float) -> int:
+    """Registers in each stage of the search: 2 where looking the threshold up and comparing with it take longer than `budget_ns` together."""
+    address = (rows - 1).bit_length() + search_stages(levels) - 1  # at the last stage
+    looked_up = delay.LUT * (1 if address <= 6 else 2) if address >= _APART else 0.0
+    return 1 if delay.CLOCK_TO_OUT + looked_up + delay.LUT + delay.chain(bits) <= budget_ns else 2
+
+
+_APART = 4  # address bits from which on `rtl/threshold_search.sv` looks thresholds up in LUTs apart from those that compare
 
 
 def output_code(op: Threshold) -> tuple[int, int]:
@@ -38,13 +54,22 @@ def search_table(thresholds: np.ndarray, lanes: int, bits: int) -> Memory:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class ThresholdBlock(Block):
-    """`beat_in.elements` lanes, one beat a cycle. A frame has `vectors` times all channels (pixels)."""
+class ThresholdBlock(MeasuredBlock):
+    """`beat_in.elements` lanes, one beat a cycle. A frame has `vectors` times all channels (pixels).
+
+    Attributes:
+        budget_ns: logic delay allowed between registers.
+    """
 
     module: ClassVar[str] = "threshold"
     op: Threshold
     channels: int
     vectors: int = 1
+    budget_ns: float = math.inf
+
+    @property
+    def search_registers(self) -> int:
+        return search_registers(self.bits, self.op.levels, self.rows, self.budget_ns)
 
     @property
     def lanes(self) -> int:
@@ -65,7 +90,7 @@ class ThresholdBlock(Block):
     @property
     def schedule(self) -> Schedule:
         every = np.ones(self.cycles, dtype=bool)
-        return Schedule(every, every, every, search_stages(self.op.levels))
+        return Schedule(every, every, every, self.search_registers * search_stages(self.op.levels))
 
     @property
     def bits(self) -> int:
@@ -97,6 +122,7 @@ class ThresholdBlock(Block):
             "STEP": step,
             "OUT_BITS": self.op.type.bits,
             "ROWS": self.rows,
+            "SEARCH_REGISTERS": self.search_registers,
         }
 
     @property
@@ -109,12 +135,48 @@ class ThresholdBlock(Block):
         return files
 
     @property
-    def estimate(self) -> Resources:
+    def parts(self) -> Parts:
+        steps = counters(self.fold, self.vectors)
         stages = search_stages(self.op.levels)
-        if self.rows == 1 and self.op.levels == 1:
-            # only the bits above the constant's trailing zeros matter; a power of two at the top is the top bit itself
+        depth = stages * self.search_registers
+        flips = self.op.descending.any()
+        flip = counters(self.rows)
+        flipped = self.lanes * stages if flips and self.rows > 1 else 0
+        cells = Resources(
+            lut=rom_luts(self.lanes, self.rows) if flipped else 0,
+            ff=steps.bits + (self.lanes + flip.bits if flipped else 0) + 2 * depth,
+            carry4=steps.carry4,
+        )
+        base, _ = output_code(self.op)
+        coded = {
+            "counters": steps.luts,
+            "flips": flip.luts if flipped else 0,
+            "flipped": flipped,
+            "coded": self.lanes * stages * (base % (1 << stages) > 0),
+        }
+        if stages == 1 and self.rows == 1:
+            # only the bits above the constant's trailing zeros matter
             t = int(self.thresholds[0, 0])
-            compare = max(0, self.bits - 2 - ((t & -t).bit_length() - 1 if t else 0)) / 5
-        else:
-            compare = self.bits * (stages - 1 + (0.25 if self.rows == 1 else 1.2))
-        return Resources(lut=self.lanes * compare + 4 + self.cycles.bit_length(), ff=self.lanes * stages * (self.bits + 1))
+            constant = max(0, self.bits - 1 - ((t & -t).bit_length() - 1 if t else 0))
+            return Parts(
+                cells + Resources(ff=self.lanes),
+                coded | {"constant": self.lanes * (constant > 0), "constant bits": self.lanes * constant},
+                {"compared": 1},
+            )
+        return Parts(cells, coded, {"counters": steps.levels}) + search_parts(self.lanes, self.bits, stages, self.rows, self.search_registers)
+
+
+def search_parts(lanes: int, bits: int, stages: int, rows: int, registers: int) -> Parts:
+    """Of `rtl/threshold_search.sv`."""
+    row, twice, word = counters(rows).bits, registers - 1, lanes * bits
+    apart = [k for k in range(stages) if row + k >= _APART]
+    ff = word * (stages - 1) + lanes * stages * (stages + 1) // 2 + row * (stages - 1)
+    ff += twice * (2 * word * stages + lanes * stages * (stages - 1) // 2 + row * stages)
+    exact = Resources(lut=sum(rom_luts(word, rows << k) for k in apart), ff=ff, carry4=lanes * stages * comparator_carry4(bits))
+    mapped = {
+        "compared": word * (stages - (rows == 1) if not twice else stages),
+        "looked up": word * (stages - len(apart) - (rows == 1)),
+        "constants": word * (rows == 1),
+        "stages": lanes * stages,
+    }
+    return Parts(exact, mapped, {"compared": bits, "looked up": (row + stages) * (not twice), "searched": 1})

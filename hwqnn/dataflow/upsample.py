@@ -9,12 +9,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow import cost
-from hwqnn.dataflow.design import Block, Buffering, Resources
+from hwqnn.dataflow.cost import MeasuredBlock, Parts, counters
+from hwqnn.dataflow.design import Buffering, Resources
 from hwqnn.dataflow.ring import Ring, RingSize
-
-_LUTS_PER_STATE = 1.1
-"""Measured with yosys 0.70."""
 
 
 def _ring(factor: tuple[int, int], height: int, width: int, beats: int) -> Ring:
@@ -36,14 +33,19 @@ def _size(factor: tuple[int, int], height: int, width: int, beats: int) -> RingS
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class UpsampleBlock(Block):
-    """Gives each pixel of a (height, width, channels) map `factor` = (down, across) times. beat_out is beat_in, whose elements divide `channels`."""
+class UpsampleBlock(MeasuredBlock):
+    """Gives each pixel of a (height, width, channels) map `factor` = (down, across) times. beat_out is beat_in, whose elements divide `channels`.
+
+    Attributes:
+        bram: the ring lies in block RAM instead of LUTs.
+    """
 
     module: ClassVar[str] = "upsample"
     factor: tuple[int, int]
     height: int
     width: int
     channels: int
+    bram: bool = False
 
     @property
     def walk(self) -> tuple[tuple[int, int], int, int, int]:
@@ -56,11 +58,11 @@ class UpsampleBlock(Block):
 
     @property
     def style(self) -> str:
-        return f"ring of {self.size.capacity} pixels in LUTs"
+        return f"ring of {self.size.capacity} pixels in " + ("BRAM" if self.bram else "LUTs")
 
     @property
     def schedule(self) -> Buffering:
-        return _ring(*self.walk).schedule(self.size, 1)
+        return _ring(*self.walk).schedule(self.size, 2 if self.bram else 1)
 
     @property
     def cycles(self) -> int:
@@ -78,9 +80,11 @@ class UpsampleBlock(Block):
             "FACTOR_W": self.factor[1],
             "CAPACITY": self.size.capacity,
             "COUNT_BITS": self.size.count_bits,
+            "BLOCK_RAM": int(self.bram),
         }
 
     @property
-    def estimate(self) -> Resources:
-        walked = cost.counter_bits(self.height, self.width, *self.factor, self.size.beats)
-        return self.size.estimate(self.beat_in.bits, walked, _LUTS_PER_STATE, bram=False)
+    def parts(self) -> Parts:
+        count = counters(self.size.beats, *self.factor, self.width, self.height)
+        own = Parts(Resources(ff=count.bits, carry4=count.carry4), {"counters": count.luts}, {"counters": count.levels})
+        return own + self.size.parts(self.beat_in.bits, bram=self.bram, pads=0)

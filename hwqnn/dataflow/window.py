@@ -9,14 +9,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow import cost
-from hwqnn.dataflow.design import Block, Buffering, Memory, Resources
+from hwqnn.dataflow.cost import MeasuredBlock, Parts, adder_carry4, counters, rom_luts
+from hwqnn.dataflow.design import Buffering, Memory, Resources
 from hwqnn.dataflow.pack import memory
 from hwqnn.dataflow.ring import Ring, RingSize
 from hwqnn.ir import Geometry
-
-_LUTS_PER_STATE = 1.6
-"""Measured with yosys 0.70 over windows of many sizes."""
 
 
 def _ring(geometry: Geometry, height: int, width: int, beats: int, tile_beats: int) -> Ring:
@@ -50,7 +47,7 @@ def _size(geometry: Geometry, height: int, width: int, beats: int, tile_beats: i
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Window(Block):
+class Window(MeasuredBlock):
     """Stores the map in a ring of pixels and gives for each output pixel the elements under the kernel: for each tile of `tile` channels, for each
     kernel row and column, the tile's beats. `tile` divides `channels`, `beat_in.elements` divides `tile`; beat_out is beat_in.
 
@@ -133,10 +130,30 @@ class Window(Block):
         return {"PAD_FILE": memory(self.pads, self.beat_in.type.bits)} if len(self.pads) else {}
 
     @property
-    def estimate(self) -> Resources:
-        geometry, tile_beats = self.geometry, self.tile // self.beat_in.elements
-        # row and column, kernel row and column, beat of the tile, beat of the pixel
-        across = 0 if tile_beats == self.beats else self.beats
-        walked = cost.counter_bits(self.height + geometry.padding[0], self.width + geometry.padding[1], *geometry.kernel, tile_beats, across)
-        pad_rom = cost.rom_luts(self.beat_in.bits, len(self.pads))
-        return self.size.estimate(self.beat_in.bits, walked, _LUTS_PER_STATE, self.bram) + Resources(lut=pad_rom + 3 * any(geometry.padding))
+    def parts(self) -> Parts:
+        tile_beats = self.tile // self.beat_in.elements
+        tiles = self.beats if tile_beats < self.beats else 1
+        count = counters(*self.geometry.kernel, tile_beats)
+        (top, left, _, _), (bits_y, bits_x) = self.geometry.padding, self._position_bits
+        padded = any(self.geometry.padding)
+        tile = counters(tiles).bits
+        exact = Resources(lut=rom_luts(self.beat_in.bits, len(self.pads)), ff=count.bits + tile + bits_y + bits_x + (top + left > 0))
+        exact += Resources(carry4=count.carry4 + adder_carry4(bits_y) + adder_carry4(bits_x) + adder_carry4(tile))
+        mapped = {
+            "counters": count.luts,
+            "tiles": counters(tiles).luts,
+            "position bits": bits_y + bits_x,
+            "may pad": padded,
+            "first pads": top + left > 0,
+        }
+        paths = {"counters": count.bits, "position bits": bits_y + bits_x, "may pad": padded}
+        return Parts(exact, mapped, paths) + self.size.parts(self.beat_in.bits, bram=self.bram, pads=len(self.pads))
+
+    @property
+    def _position_bits(self) -> tuple[int, int]:
+        """Of a tap's row and column, as far as they go over the map's edge."""
+        sizes = zip(
+            (self.height, self.width), self.geometry.padding, (self.geometry.rows(self.height), self.geometry.columns(self.width)), strict=False
+        )
+        heights = [max(int(taps.max()) + 1, size) + before for size, before, taps in sizes]
+        return counters(heights[0]).bits, counters(heights[1]).bits

@@ -3,28 +3,42 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow import cost
-from hwqnn.dataflow.design import Block, Resources, Schedule
+from hwqnn.dataflow.cost import MeasuredBlock, Parts, counters
+from hwqnn.dataflow.design import Resources, Schedule
+from hwqnn.dataflow.storage import block_ram, shift_registers, single_port_ram
 from hwqnn.ir import Geometry
 
 
+class LineStore(IntEnum):
+    """What lines wait in, as `rtl/delay_line.sv` numbers it."""
+
+    SHIFT = 0
+    RAM = 1
+    BLOCK = 2
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
-class ParallelWindow(Block):
+class ParallelWindow(MeasuredBlock):
     """Takes a pixel a step and gives in one beat all that lies under the kernel, in the order (kh, kw, channel); taps outside the map are the bit
     pattern 0. `beat_in.elements` is the map's channels, `beat_out.elements` that many for each tap.
 
     The step in which a pixel comes gives the window whose last tap it is. Windows that end to the right of a row are given while the next row begins,
     those that end behind the map in steps of their own.
+
+    Attributes:
+        bram: the lines wait in block RAM; else in LUTs, in what takes the fewest.
     """
 
     module: ClassVar[str] = "window_parallel"
     geometry: Geometry
     height: int
     width: int
+    bram: bool = False
 
     @staticmethod
     def problem(geometry: Geometry, height: int, width: int) -> str | None:
@@ -52,7 +66,30 @@ class ParallelWindow(Block):
 
     @property
     def style(self) -> str:
-        return f"whole windows, {self.geometry.kernel[0] - 1} lines in shift registers"
+        where = {LineStore.SHIFT: "shift registers", LineStore.RAM: "LUT RAM", LineStore.BLOCK: "BRAM"}[self.line_store]
+        return f"whole windows, {self.geometry.kernel[0] - 1} lines in {where}"
+
+    @property
+    def gap(self) -> int:
+        """Steps from the last tap of a kernel's row to the first of the next one."""
+        return self.geometry.dilation[0] * self.width - _reach(self.geometry)[1]
+
+    @property
+    def _line_bits(self) -> int:
+        """Of all lines together."""
+        return (self.geometry.kernel[0] - 1) * self.beat_in.bits
+
+    @property
+    def line_store(self) -> LineStore:
+        if self.gap < 3 or not self._line_bits:
+            return LineStore.SHIFT
+        if self.bram:
+            return LineStore.BLOCK
+        return LineStore.RAM if self._ram_luts < shift_registers(self._line_bits, self.gap) else LineStore.SHIFT
+
+    @property
+    def _ram_luts(self) -> int:
+        return single_port_ram(self._line_bits, self.gap) + (self.gap - 1).bit_length()
 
     @property
     def schedule(self) -> Schedule:
@@ -77,21 +114,47 @@ class ParallelWindow(Block):
             "LEFT": left,
             "BOTTOM": bottom,
             "RIGHT": right,
+            "LINE_STORE": int(self.line_store),
         }
 
     @property
-    def estimate(self) -> Resources:
-        bits, taps, (kh, kw), (down, along) = self.beat_in.bits, self.geometry.taps, self.geometry.kernel, self.geometry.dilation
-        gap = down * self.width - _reach(self.geometry)[1]
-        waits = (along,) * (kh * (kw - 1)) + (gap,) * (kh - 1)  # in steps; one or two are registers
+    def parts(self) -> Parts:
+        bits, taps, (kh, kw), along = self.beat_in.bits, self.geometry.taps, self.geometry.kernel, self.geometry.dilation[1]
+        gap, address = self.gap, counters(self.gap)
+        match self.line_store:
+            case LineStore.SHIFT:
+                lines = Parts(Resources(lut=shift_registers(self._line_bits, gap), ff=self._line_bits * gap if gap <= 2 else 0))
+            case LineStore.RAM:
+                lines = Parts(Resources(lut=single_port_ram(self._line_bits, gap), ff=address.bits), {"line counter": address.bits})
+            case LineStore.BLOCK:
+                count, luts = block_ram(self._line_bits, gap)
+                cells = Resources(lut=luts, ff=address.bits, bram36=count)
+                lines = Parts(cells, {"line counter": address.bits}, {"line block RAM": 1})
+        waits = bits * kh * (kw - 1)  # between the taps of a row
         inside_y, inside_x = self.geometry.inside(self.height, self.width)
         always = np.outer(inside_y.all(axis=0), inside_x.all(axis=0))  # on the map: these taps' registers are also the chain's
-        counters = cost.counter_bits(self.cycles, *self.geometry.stride)
-        return Resources(
-            lut=bits * sum(-(-n // 32) for n in waits if n > 2) + (~always).sum() + 1.7 * counters + 5 + 3 * (self.cycles > self.height * self.width),
-            ff=bits * (taps + sum(n for n in waits if n <= 2) - always.sum() + always[0, 0]) + counters + 3,
-            carry4=counters / 3,
+        steps = counters(self.width, -(-self.cycles // self.width))
+        strides, drains = counters(*self.geometry.stride), self.cycles > self.height * self.width
+        exact = Resources(
+            lut=shift_registers(waits, along),
+            ff=bits * (taps - int(always.sum()) + int(always[0, 0] if self.line_store is LineStore.SHIFT else always[:, 0].sum()))
+            + (waits * along if along <= 2 else 0)
+            + steps.bits
+            + strides.bits
+            + 2
+            + drains,
+            carry4=steps.carry4,
         )
+        mapped = {
+            "outside": float((~always).sum()),
+            "outside rows": float((~inside_y.all(axis=0)).sum()),
+            "outside columns": float((~inside_x.all(axis=0)).sum()),
+            "counters": steps.luts,
+            "counter bits": steps.bits,
+            "strides": strides.luts,
+            "drains": drains,
+        }
+        return Parts(exact, mapped, {"counters": steps.levels, "outside": bool((~always).any())}) + lines
 
 
 def _reach(geometry: Geometry) -> tuple[int, int]:

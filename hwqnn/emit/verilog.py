@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from hwqnn.dataflow.design import Block, Design, Node, Source
+from hwqnn.dataflow.design import Block, Datapath, Design, Node, Source
 from hwqnn.emit.names import identifier, unique
 from hwqnn.ir import Bipolar
 from hwqnn.paths import RTL
@@ -47,7 +47,7 @@ class Emitted:
     Attributes:
         directory: where all files lie side by side (ROM files are read by bare name).
         top: the accelerator's module.
-        sources: every SystemVerilog file, library first.
+        sources: every SystemVerilog file, the library and what is generated for single blocks first.
         nodes: the design's nodes in order.
         result: the node that computes what leaves the accelerator.
         input_bytes, output_bytes: width of a beat at the accelerator's own ports.
@@ -78,12 +78,12 @@ def emit(design: Design, directory: Path, target: Target = Target.XC7) -> Emitte
     library: dict[str, Path] = {}
     nodes = []
     for node, signal in zip(design.nodes, signals, strict=True):
-        needed = library_files(node.block)
-        for path in needed:
-            if path.name not in library:
-                library[path.name] = directory / path.name
-                library[path.name].write_text(target.value + path.read_text())
-        nodes.append(_emit_node(node, signal, f"{top}_{signal}", directory, tuple(directory / p.name for p in needed)))
+        needed = library_texts(node.block)
+        for name, text in needed.items():
+            if name not in library:
+                library[name] = directory / f"{name}.sv"
+                library[name].write_text(target.value + text)
+        nodes.append(_emit_node(node, signal, f"{top}_{signal}", directory, tuple(library[name] for name in needed)))
     top_path = directory / f"{top}.sv"
     top_path.write_text(_top(design, top, nodes))
     beat_in, beat_out = design.nodes[0].block.beat_in, design.nodes[-1].block.beat_out
@@ -98,19 +98,19 @@ def emit(design: Design, directory: Path, target: Target = Target.XC7) -> Emitte
     )
 
 
-def library_files(block: Block) -> tuple[Path, ...]:
-    """The block's module's file and those of all modules it instantiates, directly or not, in a stable order."""
+def library_texts(block: Block) -> dict[str, str]:
+    """SystemVerilog by module name, in a stable order: what is generated for the block, its module, and all that this instantiates."""
     known = {path.stem: path for folder in (RTL, block.library) for path in folder.glob("*.sv")}
-    found: dict[str, Path] = {}
-    waiting = [block.module]
+    found = dict(block.datapath.texts) if block.datapath else {}
+    waiting = [block.module] + ([block.datapath.module] if block.datapath else [])
     while waiting:
         name = waiting.pop()
         if name in found:
             continue
-        found[name] = known[name]
-        words = set(re.findall(r"[A-Za-z_]\w*", re.sub(r"//[^\n]*|/\*.*?\*/", "", known[name].read_text(), flags=re.S)))
+        found[name] = known[name].read_text()
+        words = set(re.findall(r"[A-Za-z_]\w*", re.sub(r"//[^\n]*|/\*.*?\*/", "", found[name], flags=re.S)))
         waiting += sorted(words & known.keys())
-    return tuple(found[name] for name in sorted(found))
+    return {name: found[name] for name in sorted(found)}
 
 
 def _emit_node(node: Node, signal: str, module: str, directory: Path, library: tuple[Path, ...]) -> EmittedNode:
@@ -123,8 +123,11 @@ def _emit_node(node: Node, signal: str, module: str, directory: Path, library: t
         path.write_text("".join(f"{word:0{digits}x}\n" for word in memory.words))
         memories.append(path)
         values[parameter] = f'"{path.name}"'
-    parameters = ",\n".join(f"    .{name}({value})" for name, value in values.items())
-    ports = ",\n".join(f"    .{port}({port})" for port in ("clk_i", "rst_ni", *_PORTS))
+    ports = {port: port for port in ("clk_i", "rst_ni", *_PORTS)}
+    declared = beside = ""
+    if block.datapath is not None:
+        ports |= {"dp_advance_o": "dp_advance", "dp_x_o": "dp_x", "dp_w_o": "dp_w", "dp_sum_i": "dp_sum"}
+        declared, beside = _datapath(block.datapath)
     inputs, outputs = _width(len(block.beats_in)), _width(block.outputs)
     path = directory / f"{module}.sv"
     path.write_text(
@@ -141,15 +144,24 @@ module {module} (
   output logic m_tlast_o,
   input  logic {outputs}m_tready_i
 );
-  {block.module} #(
-{parameters}
-  ) i_{block.module} (
-{ports}
-  );
-endmodule
+{declared}{_instance(block.module, values, ports)}{beside}endmodule
 """
     )
     return EmittedNode(node, signal, module, (*library, path), tuple(memories))
+
+
+def _datapath(path: Datapath) -> tuple[str, str]:
+    """The wires that join a datapath to its block, and its instance."""
+    widths = (("dp_advance", 1), ("dp_x", path.x_bits), ("dp_w", path.w_bits), ("dp_sum", path.sum_bits))
+    wires = "".join(f"  logic [{bits - 1}:0] {name};\n" for name, bits in widths)
+    ports = {"clk_i": "clk_i", "advance_i": "dp_advance", "x_i": "dp_x", "w_i": "dp_w", "sum_o": "dp_sum"}
+    return wires, _instance(path.module, {name: str(value) for name, value in path.parameters}, ports)
+
+
+def _instance(module: str, parameters: dict[str, str], ports: dict[str, str]) -> str:
+    """Of a module, named after it."""
+    values, wires = (",\n".join(f"    .{name}({value})" for name, value in table.items()) for table in (parameters, ports))
+    return f"  {module} {f'#({chr(10)}{values}{chr(10)}  ) ' if values else ''}i_{module} (\n{wires}\n  );\n"
 
 
 def _top(design: Design, top: str, nodes: list[EmittedNode]) -> str:

@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hwqnn.boards import Board
+from hwqnn.resources import Resources
+
+ESTIMATE = "estimate"
+"""The `source` of resources that nobody counted."""
 
 
 @dataclass(frozen=True)
@@ -48,54 +52,88 @@ class Exact:
 class Performance:
     """`latency_cycles`: first input beat to last output beat of one frame; `interval_cycles`: between frames, back to back.
 
-    `fps` is frames a second at the report's clock; `binary_tops` is 10**12 operations a second, a multiply-accumulate being two.
-    `clock` says what that clock is worth.
+    `fps` is frames a second at the report's clock, the target; `binary_tops` is 10**12 operations a second, a multiply-accumulate being two.
     """
 
     latency_cycles: int
     interval_cycles: int
     fps: float
     binary_tops: float
-    clock: str = "target, not placed or routed"
 
 
 @dataclass(frozen=True)
-class Resources:
-    """Cells of a 7-series device; `source` says how they were found: `hwqnn.synth.source()`, or "estimate"."""
+class Hop:
+    """A part of the critical path: `ns` through `cells` of one block of a layer, the last of which drives `net`."""
 
-    lut: float
-    ff: float
-    carry4: float
-    bram36: float
-    dsp: float
+    layer: str
+    block: str
+    cells: tuple[str, ...]
+    net: str
+    ns: float
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The fastest clock that the design is known or expected to reach, between `low_mhz` and `high_mhz`.
+
+    `source` says who knows: static timing and an allowance for routing, or a place and route. `logic_ns` is the critical path without
+    its wires, hop by hop in `path`; None and empty where the source does not tell.
+    """
+
+    mhz: float
+    low_mhz: float
+    high_mhz: float
+    routed: bool
     source: str
+    logic_ns: float | None = None
+    path: tuple[Hop, ...] = ()
+
+    def __str__(self) -> str:
+        if self.routed:
+            return f"{self.mhz:.0f} MHz ({self.source})"
+        return f"{self.mhz:.0f} MHz ({self.low_mhz:.0f} to {self.high_mhz:.0f}, not placed or routed)"
+
+
+@dataclass(frozen=True)
+class Folding:
+    """How good the folding is: its price is at most `gap` above the least, or its rate below the best (0: proved optimal)."""
+
+    optimal: bool
+    gap: float
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One hardware block. `pe` and `simd` are its folding, None where it has none; `synthesized_lut` is None when it was not synthesized.
+    """One hardware block. `pe` and `simd` are its folding, None where it has none; `synthesized` is None when it was not synthesized.
 
-    `style` says how it is built, such as "XNOR, weights in BRAM"; it may be empty.
+    `label` tells it from the other blocks of its layer; `style` says how it is built, such as "XNOR, weights in BRAM"; it may be empty.
+    `logic_ns` is the longest path that ends in it; None without synthesis.
     """
 
     name: str
+    label: str
     op: str
     pe: int | None
     simd: int | None
     cycles: int
-    estimated_lut: float
-    synthesized_lut: float | None = None
+    estimate: Resources
+    synthesized: Resources | None = None
     style: str = ""
+    logic_ns: float | None = None
 
     @property
-    def lut(self) -> float:
-        """The best figure there is."""
-        return self.estimated_lut if self.synthesized_lut is None else self.synthesized_lut
+    def resources(self) -> Resources:
+        """The best figures there are."""
+        return self.estimate if self.synthesized is None else self.synthesized
 
-    @property
-    def estimate_error(self) -> float | None:
-        """(estimate - synthesized) / synthesized; None without synthesis or without a LUT."""
-        return (self.estimated_lut - self.synthesized_lut) / self.synthesized_lut if self.synthesized_lut else None
+    def error(self, resource: str) -> float | None:
+        """(estimate - synthesized) / synthesized of "lut", "ff" and so on; None without synthesis or without a cell."""
+        return _error(self.estimate, self.synthesized, resource)
+
+
+def _error(estimate: Resources, synthesized: Resources | None, resource: str) -> float | None:
+    found = getattr(synthesized, resource, 0)
+    return (getattr(estimate, resource) - found) / found if found else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +157,8 @@ class Report:
 
     Attributes:
         input: what the accelerator takes, such as "raw pixels" or "input quantizer codes".
+        clock_mhz: the target. clock: what can be expected; None without synthesis.
+        resources: of the whole design; `source` says how they were found: `hwqnn.synth.source()`, or `ESTIMATE`. estimate: what was expected.
         seconds: wall-clock seconds by stage, in order.
         classes: the names of the classes.
         confusion: int64 (classes, classes), images by label (row) and the reference's prediction (column); None without labels.
@@ -133,7 +173,11 @@ class Report:
     accuracy: Accuracy
     exact: Exact
     performance: Performance
+    clock: Clock | None
+    folding: Folding
     resources: Resources
+    estimate: Resources
+    source: str
     layers: tuple[Layer, ...]
     seconds: Mapping[str, float]
     classes: tuple[str, ...] = ()
@@ -146,6 +190,20 @@ class Report:
     def passed(self) -> bool:
         """All checks passed, and there was at least one."""
         return bool(self.checks) and all(check.passed for check in self.checks)
+
+    @property
+    def estimated_fps(self) -> float | None:
+        """Frames a second at the clock that can be expected, be that more or less than the target."""
+        return None if self.clock is None else self.clock.mhz * 1e6 / self.performance.interval_cycles
+
+    @property
+    def meets_target(self) -> bool | None:
+        """Whether that clock reaches the target."""
+        return None if self.clock is None else self.clock.mhz >= self.clock_mhz
+
+    def error(self, resource: str) -> float | None:
+        """As of a layer, of the whole design."""
+        return None if self.source == ESTIMATE else _error(self.estimate, self.resources, resource)
 
     @property
     def utilization(self) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hwqnn.report.content import Report
+from hwqnn.report.content import ESTIMATE, Report
 
 
 def number(value: float, digits: int = 1) -> str:
@@ -34,6 +34,11 @@ def rate(value: float) -> str:
     return f"{rounded:g}"
 
 
+def error(value: float | None) -> str:
+    """-0.042 -> "-4 %"; None -> nothing."""
+    return "" if value is None else f"{100 * value:+.0f} %"
+
+
 def headline(report: Report) -> str:
     """The verdict in one line."""
     failed = [check.name for check in report.checks if not check.passed]
@@ -42,6 +47,17 @@ def headline(report: Report) -> str:
     if not report.checks:
         return "Nothing was checked"
     return f"{len(failed)} of {len(report.checks)} checks failed: {', '.join(failed)}"
+
+
+def warnings(report: Report) -> list[str]:
+    """What to know though no check failed."""
+    if report.clock is None or report.meets_target:
+        return []
+    kind = "routed" if report.clock.routed else "estimated"
+    return [
+        f"The {kind} clock, {report.clock}, misses the target of {number(report.clock_mhz)} MHz: "
+        f"at {report.clock.mhz:.0f} MHz it makes {rate(report.estimated_fps or 0)} frames a second."
+    ]
 
 
 def sentences(report: Report) -> list[str]:
@@ -58,12 +74,17 @@ def sentences(report: Report) -> list[str]:
             f"The RTL agrees with the exact model on all {number(exact.rtl_bits_compared)} bits compared, "
             f"over {number(report.accuracy.rtl_images)} images."
         )
-    said.append(
-        f"If it closes timing at {number(report.clock_mhz)} MHz (a {performance.clock}), "
-        f"it classifies {rate(performance.fps)} frames a second, the first after {number(latency, 2)} µs."
-    )
+    runs = f"it classifies {rate(performance.fps)} frames a second, the first after {number(latency, 2)} µs."
+    clock = report.clock
+    if clock is None:
+        said.append(f"If it closes timing at {number(report.clock_mhz)} MHz (a target, not placed or routed), {runs}")
+    elif report.meets_target:
+        said.append(f"At {number(report.clock_mhz)} MHz {runs} {'It closes timing at' if clock.routed else 'Its estimated clock is'} {clock}.")
+    else:
+        said.append(f"At {number(report.clock_mhz)} MHz {runs}")
+    said += warnings(report)
     worst = max(report.utilization, key=lambda name: report.utilization[name])
-    measured = "An estimate says it" if report.resources.source == "estimate" else "It"
+    measured = "An estimate says it" if report.source == ESTIMATE else "It"
     said.append(
         f"{measured} takes {number(report.resources.lut)} LUTs, {percent(report.utilization['lut'], 1)} of those on {report.board.name}"
         + ("." if worst == "lut" else f"; its scarcest resource is {worst.upper()}, at {percent(report.utilization[worst], 1)}.")

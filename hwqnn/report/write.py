@@ -11,7 +11,7 @@ import jinja2
 import numpy as np
 
 from hwqnn.report import words
-from hwqnn.report.content import Report
+from hwqnn.report.content import Layer, Report
 from hwqnn.report.png import data_uri
 
 _HERE = Path(__file__).parent
@@ -41,8 +41,10 @@ def to_json(report: Report) -> dict[str, Any]:
         "verdict": {"passed": report.passed, "checks": [asdict(check) for check in report.checks]},
         "accuracy": asdict(report.accuracy),
         "exact": asdict(report.exact),
-        "performance": asdict(report.performance),
-        "resources": asdict(report.resources),
+        "performance": asdict(report.performance) | {"fps_at_expected_clock": report.estimated_fps},
+        "expected_clock": None if report.clock is None else asdict(report.clock),
+        "folding": asdict(report.folding),
+        "resources": {"source": report.source} | _figures(report),
         "capacity": asdict(report.board.resources),
         "utilization": report.utilization,
         "layers": [
@@ -53,12 +55,12 @@ def to_json(report: Report) -> dict[str, Any]:
                 "simd": layer.simd,
                 "style": layer.style,
                 "cycles": layer.cycles,
-                "lut": layer.lut,
-                "estimated_lut": layer.estimated_lut,
-                "estimate_error": layer.estimate_error,
+                "logic_ns": layer.logic_ns,
             }
+            | _figures(layer)
             for layer in report.layers
         ],
+        "warnings": words.warnings(report),
         "seconds": dict(report.seconds),
         "classes": list(report.classes),
         "confusion": None if report.confusion is None else report.confusion.tolist(),
@@ -68,16 +70,24 @@ def to_json(report: Report) -> dict[str, Any]:
     }
 
 
+def _figures(of: Report | Layer) -> dict[str, Any]:
+    """The best figures there are, what was estimated, and the estimate's error."""
+    return asdict(of.resources) | {"estimate": asdict(of.estimate), "estimate_error": {name: of.error(name) for name in vars(of.estimate)}}
+
+
 def render(report: Report) -> str:
     """The report as one HTML page: no script, nothing from outside, every name escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(percent=words.percent, number=words.number, seconds=words.seconds, rate=words.rate, data_uri=data_uri)
+    environment.filters.update(
+        percent=words.percent, number=words.number, seconds=words.seconds, rate=words.rate, error=words.error, data_uri=data_uri
+    )
     return environment.get_template("template.html").render(
         report=report,
         headline=words.headline(report),
         sentences=words.sentences(report),
+        warnings=words.warnings(report),
         show_confusion=report.confusion is not None and len(report.classes) <= _MAX_CLASSES_SHOWN,
         off_diagonal=~np.eye(len(report.classes), dtype=bool),
     )

@@ -3,33 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from hwqnn.errors import ToolError
-
-
-@dataclass(frozen=True)
-class Cells:
-    """Resources in cells of a 7-series device; `bram36` counts a RAMB18E1 as 0.5."""
-
-    lut: int = 0
-    ff: int = 0
-    carry4: int = 0
-    bram36: float = 0.0
-    dsp: int = 0
-
-    def __add__(self, other: Cells) -> Cells:
-        return Cells(
-            self.lut + other.lut,
-            self.ff + other.ff,
-            self.carry4 + other.carry4,
-            self.bram36 + other.bram36,
-            self.dsp + other.dsp,
-        )
-
-    def __mul__(self, times: int) -> Cells:
-        return Cells(self.lut * times, self.ff * times, self.carry4 * times, self.bram36 * times, self.dsp * times)
-
+from hwqnn.resources import Resources
 
 # Two LUTs of at most five shared inputs could share one LUT6; yosys does not pair them, so neither do we: the count is an upper bound.
 # An inverter counts as a LUT: a vendor tool absorbs most of them, but may need one.
@@ -38,26 +14,26 @@ _LUTS = {
     "RAM16X1D RAM32X1D RAM64X1D RAM128X1S ROM128X1": 2,
     "RAM32M RAM64M RAM128X1D RAM256X1S ROM256X1": 4,
 }
-COST: dict[str, Cells] = {
-    **{name: Cells(lut=luts) for names, luts in _LUTS.items() for name in names.split()},
-    **{name + edge: Cells(ff=1) for name in ("FDRE", "FDSE", "FDCE", "FDPE") for edge in ("", "_1")},
-    **{name: Cells() for name in ("MUXF7", "MUXF8")},  # inside the slice, beside the LUTs that feed them
-    "$scopeinfo": Cells(),  # no hardware: yosys notes which module a flattened cell came from
-    "CARRY4": Cells(carry4=1),
-    "RAMB18E1": Cells(bram36=0.5),
-    "RAMB36E1": Cells(bram36=1.0),
-    "DSP48E1": Cells(dsp=1),
+COST: dict[str, Resources] = {
+    **{name: Resources(lut=luts) for names, luts in _LUTS.items() for name in names.split()},
+    **{name + edge: Resources(ff=1) for name in ("FDRE", "FDSE", "FDCE", "FDPE") for edge in ("", "_1")},
+    **{name: Resources() for name in ("MUXF7", "MUXF8")},  # inside the slice, beside the LUTs that feed them
+    "$scopeinfo": Resources(),  # no hardware: yosys notes which module a flattened cell came from
+    "CARRY4": Resources(carry4=1),
+    "RAMB18E1": Resources(bram36=0.5),
+    "RAMB36E1": Resources(bram36=1.0),
+    "DSP48E1": Resources(dsp=1),
 }
 _LATCHES = {"LDCE", "LDPE"}
 
 
-def count(name: str, netlist: Mapping[str, int]) -> Cells:
+def count(name: str, netlist: Mapping[str, int]) -> Resources:
     """The resources of block `name` whose final netlist holds `netlist[type]` cells of each type.
 
     Raises:
         ToolError: a cell type whose cost is not known (a silent zero would be a lie), or a latch, which this library never means.
     """
-    total = Cells()
+    total = Resources()
     for kind, times in netlist.items():
         if kind in _LATCHES:
             raise ToolError(f"block {name!r}: yosys inferred {times} latches ({kind}); a combinational process does not assign in every branch")

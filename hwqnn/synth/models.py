@@ -1,4 +1,5 @@
-"""What 7-series primitives do, in a netlist or instantiated by the library: the simulation models that yosys ships with its 7-series library."""
+"""What 7-series primitives do, in a netlist or instantiated by the library: the simulation models that yosys ships with its 7-series library,
+and ours where it has none or they are slow."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from hwqnn.errors import ToolError
+from hwqnn.synth.block_ram import block_ram
 from hwqnn.synth.yosys import yosys_folder
 
 _MODULE = re.compile(r"^module (\w+)\b.*?^endmodule$", re.S | re.M)
@@ -23,7 +25,7 @@ def models(kinds: Collection[str]) -> str:
     LUTs and carries are in a form that simulates faster.
 
     Raises:
-        ToolError: pyosys is not installed, or states no behaviour of one of them (block RAMs are such).
+        ToolError: pyosys is not installed, or states no behaviour of one of them.
     """
     known = _known(_library())
     for kind in sorted(kinds):
@@ -51,6 +53,7 @@ def _library() -> Path:
 def _known(library: Path) -> dict[str, str]:
     """Each primitive's module by its name."""
     known = {found[1]: _TIMING.sub("", found[0]) for found in _MODULE.finditer(library.read_text())}
+    known |= {kind: block_ram(kind) for kind in ("RAMB18E1", "RAMB36E1")}
     return known | {f"LUT{inputs}": _lut(inputs) for inputs in range(1, 7)} | {"LUT6_2": _LUT6_2, "CARRY4": _CARRY4}
 
 
@@ -69,13 +72,11 @@ _LUT6_2 = """module LUT6_2(output O6, output O5, input I5, I4, I3, I2, I1, I0);
   assign O5 = INIT[{1'b0, I4, I3, I2, I1, I0}];
 endmodule"""
 
-# The carries apart: as bits of one vector they look like a loop, which Verilator goes around until nothing changes.
+# The carries of an addition: where S is 0 both operands hold DI, where it is 1 one of them is 1. An adder of the processor's does all four at once.
 _CARRY4 = """module CARRY4(output [3:0] CO, output [3:0] O, input CI, input CYINIT, input [3:0] DI, input [3:0] S);
-  wire carry_0 = CI | CYINIT;
-  wire carry_1 = S[0] ? carry_0 : DI[0];
-  wire carry_2 = S[1] ? carry_1 : DI[1];
-  wire carry_3 = S[2] ? carry_2 : DI[2];
-  wire carry_4 = S[3] ? carry_3 : DI[3];
-  assign O = S ^ {carry_3, carry_2, carry_1, carry_0};
-  assign CO = {carry_4, carry_3, carry_2, carry_1};
+  wire [3:0] both = DI & ~S;
+  wire [4:0] sum = {1'b0, S | both} + {1'b0, both} + {4'b0, CI | CYINIT};
+  wire [4:0] carries = sum ^ {1'b0, S};
+  assign O = sum[3:0];
+  assign CO = carries[4:1];
 endmodule"""

@@ -11,12 +11,15 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from hwqnn.paths import cache_dir
-from hwqnn.synth.cells import Cells, count
+from hwqnn.resources import Resources
+from hwqnn.synth.cells import count
 from hwqnn.synth.unit import Contents, Unit, read
 from hwqnn.synth.yosys import WORKER, Netlist, Yosys, yosys_version
 
 
-def synthesize(units: Sequence[Unit], *, jobs: int, timeout_s: float, progress: Callable[[str, Cells], None] | None = None) -> dict[str, Cells]:
+def synthesize(
+    units: Sequence[Unit], *, jobs: int, timeout_s: float, progress: Callable[[str, Resources], None] | None = None
+) -> dict[str, Resources]:
     """Synthesizes every unit for 7-series and counts the cells of its netlist.
 
     Args:
@@ -31,7 +34,7 @@ def synthesize(units: Sequence[Unit], *, jobs: int, timeout_s: float, progress: 
     Raises:
         ToolError: yosys is missing, failed on a block, or ran past the time limit. The other processes are ended.
     """
-    found: dict[str, Cells] = {}
+    found: dict[str, Resources] = {}
 
     def finish(name: str, netlist: Netlist) -> None:
         found[name] = count(name, netlist.cells)

@@ -2,7 +2,9 @@
 each type, and `yosys:netlist.v`, the netlist as one flat Verilog module.
 
 The flow is `synth_xilinx -family xc7 -noiopad -noclkbuf -flatten`, less what cannot change its result: the models of exotic cells
-(`cells_xtra.v`, half of the time of a small block) are not read, and the memory mapping is skipped when there is no memory.
+(`cells_xtra.v`, half of the time of a small block) are not read, and the memory mapping is skipped when there is no memory. And less a bug
+of yosys 0.70: its `abc9` drops the wire from a SRLC32E's Q31 to the next one in a shift register of more than 32 bits, which then shifts in
+zeros. So meanwhile they are black boxes.
 
 Usage: worker.py CPU_SECONDS TOP SOURCE...
 """
@@ -15,6 +17,11 @@ from pathlib import Path
 
 CELLS = "yosys:cells.json"  # no unit's file can have a colon in its name
 NETLIST = "yosys:netlist.v"
+OPAQUE = "yosys:opaque.v"
+SRL = """(* blackbox *) module SRLC32E_opaque(output Q, Q31, input [4:0] A, input CE, CLK, D);
+  parameter INIT = 0, IS_CLK_INVERTED = 0;
+endmodule
+"""
 STACK = 100 << 20  # bytes; Linux keeps 128 MiB free for it
 
 
@@ -45,10 +52,17 @@ def main() -> None:
     synth("prepare:map_memory")
     if any(kind.startswith("$mem") for kind in cells()):
         synth("map_memory:map_ffram")
-    synth("map_ffram:edif")
+    synth("map_ffram:map_luts")
+    Path(OPAQUE).write_text(SRL)
+    run(f"read_verilog -lib {OPAQUE}")
+    run("chtype -set SRLC32E_opaque t:SRLC32E")
+    synth("map_luts:finalize")
+    run("chtype -set SRLC32E t:SRLC32E_opaque")
+    synth("finalize:edif")
     Path(CELLS).write_text(json.dumps(cells()))
-    # A single module: submodules of several blocks could share a name.
+    # A single module: submodules of several blocks could share a name. Modules are marked, and instances.
     run("setattr -mod -unset keep_hierarchy *")
+    run("setattr -unset keep_hierarchy")
     run("flatten")
     run("delete t:$scopeinfo")
     run("opt_clean -purge")

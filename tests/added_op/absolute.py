@@ -81,7 +81,7 @@ class AbsoluteBlock(Block):
 
 
 @maker(Absolute)
-def absolute_stage(graph: Graph, op: Op, sources: tuple[Stage | None, ...]) -> Iterator[Stage]:
+def absolute_stage(graph: Graph, op: Op, sources: tuple[Stage | None, ...], clock_mhz: float) -> Iterator[Stage]:
     x, y = graph.edges[op.inputs[0]], graph.edges[op.name]
     elements = math.prod(x.shape)
 

@@ -11,7 +11,7 @@ import torch
 
 import hwqnn
 from hwqnn import Accelerator
-from hwqnn.cosim import Mismatch, Trace, compare
+from hwqnn.cosim import Activity, Mismatch, Trace, compare
 
 FRAMES = 5
 
@@ -35,7 +35,7 @@ def streams(acc: Accelerator, expected: dict[str, np.ndarray]) -> dict[str, np.n
 def trace(streams: dict[str, np.ndarray]) -> Trace:
     """That of a top module which hands on what its last block sends, with tlast on it."""
     output = list(streams.values())[-1]
-    return Trace(streams, output, np.ones((len(output), 1), dtype=bool), (np.arange(FRAMES),), FRAMES)
+    return Trace(streams, output, np.ones((len(output), 1), dtype=bool), (np.arange(FRAMES),), FRAMES, Activity(0, {}, {}))
 
 
 def test_all_equal(acc: Accelerator, streams: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:

@@ -22,7 +22,7 @@ FRAMES = 4
 @pytest.mark.parametrize(("name", "fps"), [("residual", 5e4), ("branches", 1.1e5), ("flat", 2e6)])
 def test_bits_and_stamps(name: str, fps: float, tmp_path: Path) -> None:
     graph = GRAPHS[name]()
-    design = fold.solve(graph, boards.load("zynq7020"), clock_mhz=100.0, fps=fps)
+    design = fold.solve(graph, boards.load("zynq7020"), clock_mhz=100.0, fps=fps).design
     x = values_of(np.random.default_rng(0), graph.input.type, (FRAMES, *graph.input.shape))
     images = [evaluate(graph, image) for image in x.tolist()]
     expected = {op: np.array([values[op] for values in images]) for op in images[0]}
@@ -47,7 +47,7 @@ def test_bits_and_stamps(name: str, fps: float, tmp_path: Path) -> None:
 def test_a_wrong_pixel_is_named(tmp_path: Path) -> None:
     """One wrong value inside a map, behind a fork: its layer, pixel and channel."""
     graph = GRAPHS["flat"]()
-    design = fold.solve(graph, boards.load("zynq7020"), clock_mhz=100.0, fps=2e6)
+    design = fold.solve(graph, boards.load("zynq7020"), clock_mhz=100.0, fps=2e6).design
     x = values_of(np.random.default_rng(0), graph.input.type, (FRAMES, *graph.input.shape))
     images = [evaluate(graph, image) for image in x.tolist()]
     expected = {op: np.array([values[op] for values in images]) for op in images[0]}

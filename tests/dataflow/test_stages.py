@@ -12,14 +12,31 @@ from hwqnn.ir import Add, Bipolar, Graph, Threshold, UInt
 
 
 def kinds(graph: Graph) -> list[tuple[str, str]]:
-    return [(s.layer, s.kind) for s in stages(graph)]
+    return [(s.layer, s.kind) for s in stages(graph, 100.0)]
 
 
 def test_cnv() -> None:
     """The convolution of a whole 3x3 map reads the stream as it comes."""
     found = [kind for _, kind in kinds(cnv())]
-    conv, pool = ["window", "mvu"], ["window", "pool"]
-    assert found == conv * 2 + pool + conv * 2 + pool + conv + ["mvu"] * 4 + ["argmax"]
+    conv = ["window", "mvu"]
+    assert found == conv * 2 + ["pool"] + conv * 2 + ["pool"] + conv + ["mvu"] * 4 + ["argmax"]
+
+
+@pytest.mark.parametrize(
+    ("window", "found"),
+    [
+        ({"kernel": 2}, ["pool"]),
+        ({"kernel": 3}, ["pool"]),  # a row and a column are left over
+        ({"kernel": 2, "stride": (1, 1)}, ["window", "pool"]),
+        ({"kernel": 2, "padding": (0, 1, 0, 1)}, ["window", "pool"]),
+        ({"kernel": 1, "stride": (2, 2)}, ["window", "pool"]),
+    ],
+)
+def test_pools(window: dict[str, object], found: list[str]) -> None:
+    """Windows that tile the map need not be kept."""
+    net = Net(UInt(2), (4, 4, 6))
+    net.pool(**window)
+    assert [kind for _, kind in kinds(net.graph("net"))] == found
 
 
 @pytest.mark.parametrize(
@@ -45,21 +62,22 @@ def test_windows(window: dict[str, object], found: list[str]) -> None:
 @pytest.mark.parametrize(
     ("window", "whole"),
     [
-        ({"kernel": 3}, [54]),
-        ({"kernel": 3, "padding": (1, 1, 1, 1), "stride": (2, 2)}, [54]),
+        ({"kernel": 3}, [54, 54]),  # their lines in LUTs and in block RAM
+        ({"kernel": 3, "padding": (1, 1, 1, 1), "stride": (2, 2)}, [54, 54]),
         ({"kernel": 3, "groups": 2}, []),
         ({"kernel": 3, "groups": 6}, []),
         ({"kernel": 1, "stride": (2, 2)}, []),
         ({"kernel": 1, "padding": (0, 2, 0, 0)}, []),
         ({"kernel": 3, "padding": (3, 0, 0, 0)}, []),  # a window above the map
-        ({"kernel": 9, "padding": (4, 4, 4, 4)}, []),  # 81 taps of 6 channels of 3 bits
+        ({"kernel": 11, "padding": (5, 5, 5, 5)}, [726, 726]),
+        ({"kernel": 16, "padding": (8, 8, 8, 8)}, []),  # 256 taps of 6 channels of 3 bits
     ],
 )
 def test_windows_that_come_whole(window: dict[str, object], whole: list[int]) -> None:
     """In dense convolutions of moderate width, beside those that come tap by tap."""
     net = Net(UInt(3), (12, 12, 6))
     net.conv(6, **window)
-    found = stages(net.graph("net"))[0]
+    found = stages(net.graph("net"), 100.0)[0]
     assert found.kind == "window" and [f.pe for f in found.foldings if f.pe > f.simd] == whole
 
 
@@ -83,7 +101,7 @@ def test_descending_thresholds_are_not_fused() -> None:
 def test_elements_a_frame(name: str) -> None:
     """What the blocks take and give per frame is what their stages say and their edges hold, in every folding."""
     graph = GRAPHS[name]()
-    for stage in stages(graph):
+    for stage in stages(graph, 100.0):
         for folding in stage.foldings[:: max(1, len(stage.foldings) // 5)]:
             schedule = (block := stage.block(folding)).schedule
             taken = schedule.take.reshape(len(schedule.take), -1).sum(axis=0) if hasattr(schedule, "take") else [schedule.takes]
@@ -98,4 +116,4 @@ def test_nothing_to_compute() -> None:
     net = Net(Bipolar(), (2, 3))
     net.flatten()
     with pytest.raises(UnsupportedError, match="graph 'net' computes nothing"):
-        stages(net.graph("net"))
+        stages(net.graph("net"), 100.0)

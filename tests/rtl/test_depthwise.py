@@ -1,42 +1,26 @@
-"""rtl/depthwise.sv under cocotb: convolutions with padding, thresholds and multipliers of every kind; average pools, whose weights are one word."""
+"""The depthwise unit under cocotb, as emitted: convolutions with padding, thresholds and multipliers of every kind; average pools, whose weights are
+one word. What has two forms is the same as in the mvu, whose bench runs both."""
 
-from bench_runner import run_bench
-from test_mvu import BIPOLAR, SIGNED, UNSIGNED, make
+from matrix_blocks import Layer
+from test_mvu import BRAM, DSP, FUSED, run_layers
 
-# PE, FOLD, TAPS, X_KIND, X_BITS, W_KIND, W_BITS, LEVELS, BASE, STEP, OUT_BITS (0: the sum's own), rows, columns, kinds of rows and of columns, DSP
 GRID = (
-    (1, 1, 1, UNSIGNED, 1, BIPOLAR, 1, 1, 0, 1, 1, 1, 1, (1, 1), 0),
-    (3, 2, 9, BIPOLAR, 1, BIPOLAR, 1, 1, 0, 1, 1, 3, 3, (3, 3), 0),
-    (2, 3, 4, BIPOLAR, 1, BIPOLAR, 1, 0, 0, 1, 0, 2, 3, (2, 2), 0),
-    (2, 1, 3, BIPOLAR, 1, BIPOLAR, 1, 0, 0, 1, 0, 2, 2, (1, 1), 0),
-    (4, 2, 3, SIGNED, 4, SIGNED, 4, 15, -8, 1, 4, 2, 2, (1, 1), 0),
-    (1, 5, 2, UNSIGNED, 8, BIPOLAR, 1, 3, 0, 1, 2, 1, 5, (1, 1), 0),
-    (2, 2, 5, BIPOLAR, 1, SIGNED, 2, 2, 0, 1, 2, 1, 4, (1, 3), 0),
-    (2, 2, 6, SIGNED, 8, SIGNED, 8, 0, 0, 1, 0, 2, 2, (1, 1), 1),
-    (3, 1, 9, UNSIGNED, 8, SIGNED, 5, 1, 0, 1, 1, 3, 1, (1, 1), 1),
+    Layer(1, 1, 1, 1, "u1", "bipolar", store=FUSED, lanes=True),
+    Layer(3, 1, 2, 5, "bipolar", "bipolar", taps=5, pixels=6, pad=2, store=FUSED, lanes=True),
+    Layer(2, 1, 3, 4, "bipolar", "bipolar", levels=0, taps=4, pixels=5, pad=1, lanes=True, clock_mhz=200),
+    Layer(2, 1, 1, 3, "bipolar", "bipolar", levels=0, taps=3, pixels=4, store=BRAM, lanes=True),
+    Layer(4, 1, 2, 3, "i4", "i4", levels=15, taps=3, pixels=4, lanes=True, clock_mhz=300),
+    Layer(1, 1, 5, 2, "u8", "bipolar", levels=3, taps=2, pixels=5, store=FUSED, lanes=True, clock_mhz=200),
+    Layer(2, 1, 2, 5, "bipolar", "i2", levels=2, taps=5, pixels=4, pad=2, lanes=True, clock_mhz=None),
+    Layer(2, 1, 2, 6, "i8", "i8", levels=0, taps=6, pixels=4, product=DSP, lanes=True),
+    Layer(3, 1, 1, 9, "u8", "i5", taps=9, pixels=3, product=DSP, store=BRAM, lanes=True, clock_mhz=200),
 )
-# PE, FOLD, TAPS, X_KIND, X_BITS, LEVELS, OUT_BITS, pixels
-AVERAGES = ((3, 2, 4, UNSIGNED, 4, 0, 0, 4), (1, 3, 9, SIGNED, 3, 3, 2, 2), (4, 1, 49, BIPOLAR, 1, 1, 1, 1))
-
-
-def convolution(pe, fold, taps, x_kind, x_bits, w_kind, w_bits, levels, base, step, out_bits, rows, columns, kinds, dsp, ones=False):
-    """A depthwise convolution has the ROMs of a matrix with as many inputs as taps, one of them a step."""
-    operands = (x_kind, x_bits, w_kind, w_bits)
-    case, roms = make(pe, 1, fold, taps, *operands, levels, base, step, out_bits, rows=rows, columns=columns, kinds=kinds, dsp=dsp, ones=ones)
-    for name in ("SIMD", "GROUPS"):
-        del case[name]
-    if ones:
-        del roms["WEIGHT_FILE"][1:]
-    return case | {"FOLD": case.pop("NF"), "TAPS": case.pop("SF"), "W_WORDS": len(roms["WEIGHT_FILE"])}, roms
-
-
-def average(pe, fold, taps, x_kind, x_bits, levels, out_bits, pixels):
-    """A sum of all taps: each has a weight of one unsigned bit, which is 1."""
-    return convolution(pe, fold, taps, x_kind, x_bits, UNSIGNED, 1, levels, 0, 1, out_bits, pixels, 1, (1, 1), 0, ones=True)
+AVERAGES = (
+    Layer(3, 1, 2, 4, "u4", "u1", levels=0, taps=4, pixels=4, ones=True, store=FUSED, lanes=True),
+    Layer(1, 1, 3, 9, "i3", "u1", levels=3, taps=9, pixels=2, ones=True, store=FUSED, lanes=True, clock_mhz=300),
+    Layer(4, 1, 1, 49, "bipolar", "u1", taps=49, ones=True, store=FUSED, lanes=True),
+)
 
 
 def test_depthwise(tmp_path, monkeypatch):
-    """What has two forms is the same as in the mvu, whose bench runs both."""
-    cases, roms = zip(*(convolution(*row) for row in GRID), *(average(*row) for row in AVERAGES), strict=True)
-    widths = [(c["PE"] * c["X_BITS"], c["PE"] * c["OUT_BITS"]) for c in cases]
-    run_bench(tmp_path, monkeypatch, "depthwise", list(cases), widths, list(roms), form="xc7")
+    run_layers("depthwise", (*GRID, *AVERAGES), "xc7", tmp_path, monkeypatch)

@@ -4,19 +4,8 @@ from random import Random
 
 import pytest
 from bench_runner import write_rom
-from test_mvu import excess
 from test_threshold import search_words
 from yosys import prove_equal
-
-
-@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 6, 7, 8, 11, 14, 16, 20])
-def test_xnor_popcount(size, tmp_path):
-    ports = f"input logic [{size - 1}:0] a, b, output logic [{size.bit_length() - 1}:0] y"
-    prove_equal(
-        tmp_path,
-        f"module structural({ports}); xnor_popcount #(.SIZE({size})) i (.a_i(a), .b_i(b), .count_o(y)); endmodule\n",
-        f"module golden({ports}); assign y = {' + '.join(f'(a[{i}] == b[{i}])' for i in range(size))}; endmodule\n",
-    )
 
 
 @pytest.mark.parametrize(("width", "select"), [(1, 1), (4, 0), (5, 1)])
@@ -26,37 +15,6 @@ def test_mux2(width, select, tmp_path):
         tmp_path,
         f"module structural({ports}); mux2 #(.WIDTH({width})) i (.select_i(s), .zero_i(a), .one_i(b), .word_o(y)); endmodule\n",
         f"module golden({ports}); assign y = ({{{width}{{s}}}} & b) | (~{{{width}{{s}}}} & a); endmodule\n",
-    )
-
-
-@pytest.mark.parametrize(
-    ("x_kind", "x_bits", "w_kind", "w_bits"), [(0, 1, 2, 3), (0, 1, 1, 2), (1, 3, 0, 1), (2, 3, 0, 1), (1, 2, 1, 2), (2, 3, 2, 2), (2, 3, 1, 2)]
-)
-@pytest.mark.parametrize("simd", [1, 3, 4])
-@pytest.mark.parametrize("cut", [0, 3])
-def test_dot_product(x_kind, x_bits, w_kind, w_bits, simd, cut, tmp_path):
-    """Against a table of the products and their constants, written out; whole, and with the upper columns cut off."""
-    sum_bits = x_bits + w_bits + 4 - cut
-    ports = f"input logic [{simd * x_bits - 1}:0] x, input logic [{simd * w_bits - 1}:0] w, output logic [{sum_bits - 1}:0] y"
-
-    def number(code, kind, bits):
-        return 2 * code - 1 if kind == 0 else code - (1 << bits) if kind == 2 and code >> (bits - 1) else code
-
-    def term(x, w):
-        return (x * w + excess(x_kind, x_bits, w_kind, w_bits, w)) % (1 << sum_bits)
-
-    rows = [
-        f"{(xc << w_bits) | wc}: product = {term(number(xc, x_kind, x_bits), number(wc, w_kind, w_bits))};"
-        for xc in range(1 << x_bits)
-        for wc in range(1 << w_bits)
-    ]
-    table = f"function [{sum_bits - 1}:0] product(input [{x_bits + w_bits - 1}:0] code); case (code) {' '.join(rows)} endcase endfunction\n"
-    terms = " + ".join(f"product({{x[{s * x_bits} +: {x_bits}], w[{s * w_bits} +: {w_bits}]}})" for s in range(simd))
-    parameters = f".SIMD({simd}), .X_BITS({x_bits}), .X_KIND({x_kind}), .W_BITS({w_bits}), .W_KIND({w_kind}), .SUM_BITS({sum_bits})"
-    prove_equal(
-        tmp_path,
-        f"module structural({ports}); dot_product #({parameters}) i (.x_i(x), .w_i(w), .sum_o(y)); endmodule\n",
-        f"module golden({ports}); {table} assign y = {terms}; endmodule\n",
     )
 
 
@@ -86,59 +44,6 @@ def test_threshold_rom(lanes, rows, levels, tmp_path):
                 f"threshold_rom #({parameters}) i (.row_i(row), .known_i(known), .threshold_o(t)); endmodule\n",
                 f"module golden({ports}); always_comb case ({{row, known}}) {' '.join(cases)} default: y = 0; endcase endmodule\n",
             )
-
-
-def ones(terms):
-    return " + ".join(terms)
-
-
-def test_full_adder(tmp_path):
-    ports = "input logic [2:0] a, output logic [1:0] y"
-    prove_equal(
-        tmp_path,
-        f"module structural({ports}); full_adder i (.bits_i(a), .count_o(y)); endmodule\n",
-        f"module golden({ports}); assign y = {ones(f'a[{i}]' for i in range(3))}; endmodule\n",
-    )
-
-
-def test_counter_7_3(tmp_path):
-    ports = "input logic [6:0] a, output logic [2:0] y"
-    prove_equal(
-        tmp_path,
-        f"module structural({ports}); counter_7_3 i (.bits_i(a), .count_o(y)); endmodule\n",
-        f"module golden({ports}); assign y = {ones(f'a[{i}]' for i in range(7))}; endmodule\n",
-    )
-
-
-@pytest.mark.parametrize("agree", [0, 1])
-@pytest.mark.parametrize("invert_a", [0, 1])
-@pytest.mark.parametrize("invert", [0, 1])
-def test_product_counter_3_2(agree, invert_a, invert, tmp_path):
-    """Against the truth table of a single product, in Python."""
-    ports = "input logic [2:0] a, b, output logic [1:0] y"
-    true = [(p, q) for p in (0, 1) for q in (0, 1) if ((p ^ invert_a) == q if agree else (p ^ invert_a) and q) != bool(invert)]
-    product = " || ".join(f"(a[{{i}}] == {p} && b[{{i}}] == {q})" for p, q in true)
-    parameters = f".AGREE({agree}), .INVERT_A({invert_a}), .INVERT({invert})"
-    prove_equal(
-        tmp_path,
-        f"module structural({ports}); product_counter_3_2 #({parameters}) i (.a_i(a), .b_i(b), .count_o(y)); endmodule\n",
-        f"module golden({ports}); assign y = {ones(f'({product.format(i=i)})' for i in range(3))}; endmodule\n",
-    )
-
-
-# from the lowest column up; the sums of the last two do not fit their columns, and wrap
-@pytest.mark.parametrize("heights", [(1,), (2, 2, 0), (3, 0, 1, 0), (9, 4, 3, 0, 0), (5, 0, 7, 1, 0, 0), (7, 8), (3, 10, 6)])
-def test_bit_heap(heights, tmp_path):
-    columns, bits = len(heights), sum(heights)
-    ports = f"input logic [{bits - 1}:0] a, output logic [{columns - 1}:0] y"
-    weights = [c for c, height in enumerate(heights) for _ in range(height)]
-    fields = ", ".join(f"16'd{height}" for height in reversed(heights))
-    parameters = f".COLUMNS({columns}), .HEIGHTS({{{fields}}}), .BITS({bits})"
-    prove_equal(
-        tmp_path,
-        f"module structural({ports}); bit_heap #({parameters}) i (.bits_i(a), .sum_o(y)); endmodule\n",
-        f"module golden({ports}); assign y = {ones(f'a[{i}] * {1 << c}' for i, c in enumerate(weights))}; endmodule\n",
-    )
 
 
 @pytest.mark.parametrize(

@@ -6,23 +6,25 @@ from hwqnn.dataflow.design import Beat
 from hwqnn.dataflow.upsample import UpsampleBlock
 from hwqnn.ir import UInt
 
-# factor, height, width, channels, elements a beat
+# factor, height, width, channels, elements a beat, in block RAM
 GRID = (
-    ((1, 1), 1, 1, 1, 1),
-    ((2, 2), 3, 4, 4, 2),
-    ((3, 1), 2, 5, 3, 3),
-    ((1, 3), 3, 3, 4, 1),
-    ((1, 2), 1, 7, 6, 2),
-    ((2, 3), 4, 1, 6, 6),
-    ((4, 4), 2, 2, 2, 1),
+    ((1, 1), 1, 1, 1, 1, False),
+    ((2, 2), 3, 4, 4, 2, False),
+    ((3, 1), 2, 5, 3, 3, False),
+    ((1, 3), 3, 3, 4, 1, False),
+    ((1, 2), 1, 7, 6, 2, False),
+    ((2, 3), 4, 1, 6, 6, False),
+    ((4, 4), 2, 2, 2, 1, False),
+    ((2, 2), 3, 4, 4, 2, True),
 )
 
 
-def make(factor, height, width, channels, elements):
+def make(factor, height, width, channels, elements, bram):
     beat = Beat(elements, UInt(3))
-    block = UpsampleBlock(beat_in=beat, beat_out=beat, factor=factor, height=height, width=width, channels=channels)
+    block = UpsampleBlock(beat_in=beat, beat_out=beat, factor=factor, height=height, width=width, channels=channels, bram=bram)
     schedule = block.schedule
-    return block.parameters | {"need": schedule.need.tolist(), "free": schedule.free.tolist(), "capacity": schedule.capacity}
+    ring = {"need": schedule.need.tolist(), "free": schedule.free.tolist(), "capacity": schedule.capacity, "depth": schedule.depth}
+    return block.parameters | ring
 
 
 def test_upsample(tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ from bench_runner import run_bench
 from yosys import synthesize
 
 from hwqnn.dataflow.design import Beat
-from hwqnn.dataflow.window_parallel import ParallelWindow
+from hwqnn.dataflow.window_parallel import LineStore, ParallelWindow
 from hwqnn.ir import Geometry, UInt
 
 # geometry (kernel, stride, padding, dilation), height, width, channels, bits
@@ -49,14 +49,17 @@ def block(geometry, height, width, channels, bits):
     return ParallelWindow(beat_in=Beat(channels, UInt(bits)), beat_out=Beat(channels * g.taps, UInt(bits)), geometry=g, height=height, width=width)
 
 
-def run(grid, folder, monkeypatch, **options):
+def run(grid, folder, monkeypatch, stores=LineStore, **options):
+    """The lines wait in one kind of memory after the other."""
     cases, widths = [], []
-    for row in grid:
+    for k, row in enumerate(grid):
         made, (_, _, _, channels, bits) = block(*row), row
-        schedule = made.schedule
+        schedule, store = made.schedule, list(stores)[k % len(stores)]
         assert made.problem(made.geometry, made.height, made.width) is None
         assert made.cycles == len(schedule.take) and schedule.gives == schedule.give.sum()
-        cases.append(made.parameters | {"channels": channels, "bits": bits, "take": schedule.take.tolist(), "give": schedule.give.tolist()})
+        lines = {"LINE_STORE": int(store if made.gap > 1 else LineStore.SHIFT)}
+        what = {"channels": channels, "bits": bits, "take": schedule.take.tolist(), "give": schedule.give.tolist()}
+        cases.append(made.parameters | lines | what)
         widths.append((made.beat_in.bits, made.beat_out.bits))
     run_bench(folder, monkeypatch, "window_parallel", cases, widths, **options)
 
@@ -67,8 +70,14 @@ def test_window_parallel(grid, tmp_path, monkeypatch):
 
 
 def test_window_parallel_netlist(tmp_path, monkeypatch):
-    """Again on what yosys makes of it: taps cleared by reset, rows in SRL16E, and in SRLC32E in a row."""
-    run([PADDED[0], PADDED[2], (((2, 2), (1, 1), (1, 1, 0, 0)), 2, 40, 1, 2)], tmp_path, monkeypatch, netlist=synthesize)
+    """Again on what yosys makes of it: taps cleared by reset, rows in SRL16E, LUT RAM, and in SRLC32E in a row."""
+    grid = [PADDED[0], PADDED[2], (((2, 2), (1, 1), (1, 1, 0, 0)), 2, 40, 1, 2)]
+    run(grid, tmp_path, monkeypatch, (LineStore.SHIFT, LineStore.RAM), netlist=synthesize)
+
+
+def test_wide_windows(tmp_path, monkeypatch):
+    """4096 bits a beat."""
+    run([(((4, 4), (2, 2), (1, 1, 1, 1)), 5, 6, 64, 4)], tmp_path, monkeypatch, (LineStore.RAM,))
 
 
 @pytest.mark.parametrize(

@@ -47,11 +47,10 @@ def prove_equal(folder: Path, structural: str, golden: str) -> None:
     assert "no model found: SUCCESS" in log
 
 
-def synthesize(top: Path) -> list[Path]:
-    """The 7-series netlist of module `top`, and the models of its cells."""
-    netlist = top.with_name("netlist.v")
-    run_yosys(
-        top.parent,
-        [LIBRARY, f"read_verilog -sv {top}", "synth_xilinx -family xc7 -noiopad -noclkbuf -flatten -top top", f"write_verilog -noattr {netlist}"],
-    )
+def synthesize(sources: list[Path]) -> list[Path]:
+    """The 7-series netlist of module `top` in the last of these files, and the models of its cells. A top alone instantiates the library itself."""
+    netlist = sources[-1].with_name("netlist.v")
+    files = sources if len(sources) > 1 else [*sorted(RTL.glob("*.sv")), *sources]
+    read = "read_verilog -defer -sv -DHWQNN_XC7 " + " ".join(str(path) for path in files)
+    run_yosys(sources[-1].parent, [read, "synth_xilinx -family xc7 -noiopad -noclkbuf -flatten -top top", f"write_verilog -noattr {netlist}"])
     return [netlist, Path(pyosys.__file__).parent / "share" / "xilinx" / "cells_sim.v"]

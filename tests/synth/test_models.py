@@ -93,7 +93,7 @@ def test_primitives_are_those_instantiated_and_not_defined() -> None:
     assert primitives([one, other]) == {"LUT6", "LUT6_2", "MUXF7"}
 
 
-@pytest.mark.parametrize("kind", ["RAMB36E1", "NO_SUCH_CELL"])
+@pytest.mark.parametrize("kind", ["FIFO36E1", "NO_SUCH_CELL"])
 def test_what_has_no_model_is_refused(kind: str) -> None:
     with pytest.raises(ToolError, match=kind):
         models(["LUT1", kind])

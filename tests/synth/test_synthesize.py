@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from hwqnn.errors import ToolError
-from hwqnn.synth import Cells, Unit, netlists, synthesize
+from hwqnn.resources import Resources
+from hwqnn.synth import Unit, netlists, synthesize
 from hwqnn.synth.unit import read
 
 # As written its word a is a: two wires, no cell. Other contents take LUTs.
@@ -34,7 +35,7 @@ def unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Unit:
     return Unit('layer "1"; <shell>', "rom", (Path("rom.sv"),), tmp_path, (Path("rom.hex"),))
 
 
-def run(*units: Unit, timeout_s: float = 60, seen: list[str] | None = None) -> dict[str, Cells]:
+def run(*units: Unit, timeout_s: float = 60, seen: list[str] | None = None) -> dict[str, Resources]:
     return synthesize(units, jobs=2, timeout_s=timeout_s, progress=None if seen is None else lambda name, _: seen.append(name))
 
 
@@ -49,23 +50,23 @@ def test_second_call_starts_no_process(unit: Unit, tmp_path: Path, monkeypatch: 
     first = run(unit)
     forbid_processes(monkeypatch)
     seen: list[str] = []
-    assert run(unit, seen=seen) == first == {unit.name: Cells()}
+    assert run(unit, seen=seen) == first == {unit.name: Resources()}
     assert seen == [unit.name]
     # Same contents under another name and in another place.
     other = tmp_path / "other"
     other.mkdir()
     for file in ("rom.sv", "rom.hex"):
         (other / file).write_bytes((tmp_path / file).read_bytes())
-    assert run(Unit("moved", "rom", (other / "rom.sv",), Path("/"), (other / "rom.hex",))) == {"moved": Cells()}
+    assert run(Unit("moved", "rom", (other / "rom.sv",), Path("/"), (other / "rom.hex",))) == {"moved": Resources()}
 
 
-@pytest.mark.parametrize(("file", "old", "new", "cells"), [("rom.hex", "3", "0", Cells(lut=2)), ("rom.sv", "m[a];", "~m[a];", Cells(lut=2))])
-def test_changed_contents_are_synthesized_again(unit: Unit, tmp_path: Path, file: str, old: str, new: str, cells: Cells) -> None:
+@pytest.mark.parametrize(("file", "old", "new", "cells"), [("rom.hex", "3", "0", Resources(lut=2)), ("rom.sv", "m[a];", "~m[a];", Resources(lut=2))])
+def test_changed_contents_are_synthesized_again(unit: Unit, tmp_path: Path, file: str, old: str, new: str, cells: Resources) -> None:
     before = run(unit)[unit.name]
     path = tmp_path / file
     path.write_text(path.read_text().replace(old, new))
     after = run(unit)[unit.name]
-    assert before == Cells()
+    assert before == Resources()
     assert after == cells
 
 
@@ -86,7 +87,7 @@ def test_damaged_cache_entry_is_replaced(unit: Unit, tmp_path: Path) -> None:
 
 def test_the_netlist_is_kept_with_the_counts(unit: Unit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "rom.hex").write_text("0\n1\n2\n0\n")
-    assert run(unit) == {unit.name: Cells(lut=2)}
+    assert run(unit) == {unit.name: Resources(lut=2)}
     forbid_processes(monkeypatch)
     found = netlists([unit], jobs=1, timeout_s=60)[unit.name]
     assert found.cells == {"LUT2": 2}

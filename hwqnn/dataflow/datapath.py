@@ -1,0 +1,120 @@
+"""The products of a matrix block as a datapath: in LUTs, by hwqnn/gates, or in DSP48s, by `rtl/products_dsp.sv`."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from hwqnn.dataflow.accumulator import Product
+from hwqnn.dataflow.design import Datapath, Resources, Store
+from hwqnn.dataflow.pack import kind
+from hwqnn.gates import delay
+from hwqnn.gates.products import MOST_DIRECT, Lanes, fused, fused_cost, variable, variable_cost
+from hwqnn.ir import Bipolar, Type
+
+_BRAM = 2.454
+"""ns from the clock to a block RAM's output, from the same source as those of `hwqnn/gates/delay.py`."""
+
+_MULTIPLY = 2.9
+"""ns through a DSP48's multiplier to its register."""
+
+
+def step_bits(product: Product, simd: int, x: Type, w: Type, acc_bits: int) -> int:
+    """Bits of the sum of `simd` products, no more than the accumulator's: unsigned in LUTs (hwqnn/gates/products.py), signed in DSPs."""
+    if product is Product.DSP:
+        return min(_product_bits(x, w) + (simd - 1).bit_length(), acc_bits)
+    if isinstance(x, Bipolar) and isinstance(w, Bipolar):
+        most = simd
+    else:
+        x_max = 2 if isinstance(x, Bipolar) else (1 << x.bits) - 1
+        w_max = 1 if isinstance(w, Bipolar) else (1 << w.bits) - 1
+        most = simd * x_max * w_max
+    return min(most.bit_length(), acc_bits)
+
+
+def make_datapath(product: Product, lanes: Lanes, words: tuple[int, ...], budget_ns: float) -> Datapath:
+    """The datapath.
+
+    Args:
+        words: of weights, to be fused with the products; empty where they come from outside.
+        budget_ns: logic delay allowed between registers.
+    """
+    if product is Product.DSP:
+        return _dsp(lanes)
+    return fused(lanes, words, budget_ns) if words else variable(lanes, budget_ns)
+
+
+def datapath_cost(product: Product, store: Store, lanes: Lanes, words: int, budget_ns: float) -> tuple[Resources, int]:
+    """Cells and depth of what `make_datapath` makes, for so many words of weights: exact for lanes of up to `_EXACT` products of bits.
+
+    Wider lanes are counted as that much more of one of so many, for the solver asks for all widths: a heap of bits takes about as many LUTs for each,
+    within 3 % from 128 bits to 3,000. The depth is then no more than a lower bound.
+    """
+    if product is Product.DSP:
+        made = _dsp(lanes)
+        return made.cells, made.depth
+    simd = min(lanes.simd, max(1, _EXACT // (lanes.x_type.bits * lanes.w_type.bits)))
+    bits = step_bits(product, simd, lanes.x_type, lanes.w_type, lanes.sum_bits)
+    cells, depth = _lane_cost(store is Store.FUSED, Lanes(1, simd, lanes.x_type, lanes.w_type, True, bits), words, budget_ns)
+    return cells * (lanes.pe * lanes.simd / simd), depth
+
+
+_EXACT = 128
+
+
+def _lane_cost(in_luts: bool, lane: Lanes, words: int, budget_ns: float) -> tuple[Resources, int]:
+    """Of one lane, its weights from elsewhere or in its LUTs."""
+    if in_luts and words <= MOST_DIRECT:
+        return fused_cost(lane, 1 << (words - 1).bit_length(), budget_ns)
+    cells, depth = variable_cost(lane, budget_ns)
+    return (cells + Resources(lut=-(-lane.lane_w_bits // 2)) if in_luts else cells), depth  # a LUT reads two bits of the words
+
+
+def source_ns(store: Store) -> float:
+    """How much later than a register's output the operands may be there without a register of their own: a few inputs come through some logic,
+    weights in block RAM through its output."""
+    return _BRAM - delay.CLOCK_TO_OUT if store is Store.BRAM else 2 * delay.LUT
+
+
+def needs_register(product: Product, store: Store, lanes: Lanes, words: int, budget_ns: float) -> bool:
+    """Whether operands get a register of their own: not where everything, with what lies before, fits between two registers."""
+    rest = budget_ns - source_ns(store)
+    if product is Product.DSP:
+        return rest < delay.CLOCK_TO_OUT + _MULTIPLY
+    return datapath_cost(product, store, lanes, words, rest)[1] > 1
+
+
+def _product_bits(x: Type, w: Type) -> int:
+    """Of the product of two signed numbers that hold these."""
+    return sum(of.bits + (kind(of) != 2) for of in (x, w))
+
+
+@cache
+def _dsp(lanes: Lanes) -> Datapath:
+    x, w = lanes.x_type, lanes.w_type
+    product_bits = min(_product_bits(x, w), lanes.sum_bits)
+    parameters = {
+        "PE": lanes.pe,
+        "SIMD": lanes.simd,
+        "SHARED": int(lanes.shared),
+        "X_BITS": x.bits,
+        "X_KIND": kind(x),
+        "W_BITS": w.bits,
+        "W_KIND": kind(w),
+        "PRODUCT_BITS": product_bits,
+        "SUM_BITS": lanes.sum_bits,
+    }
+    adders, flip_flops, terms, bits = 0, 0, lanes.simd, product_bits
+    while terms > 1:
+        bits = min(bits + 1, lanes.sum_bits)
+        adders, terms = adders + bits * (terms // 2), (terms + 1) // 2
+        flip_flops += bits * terms
+    return Datapath(
+        module="products_dsp",
+        x_bits=(1 if lanes.shared else lanes.pe) * lanes.simd * x.bits,
+        w_bits=lanes.pe * lanes.simd * w.bits,
+        sum_bits=lanes.pe * lanes.sum_bits,
+        depth=1 + (lanes.simd - 1).bit_length(),
+        texts=(),
+        parameters=tuple(parameters.items()),
+        cells=Resources(lut=lanes.pe * adders, ff=lanes.pe * flip_flops, carry4=lanes.pe * adders / 4, dsp=lanes.pe * lanes.simd),
+    )

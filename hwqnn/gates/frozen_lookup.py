@@ -1,0 +1,42 @@
+"""Functions of a few bits, and comparisons, on a netlist."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hwqnn.gates import delay
+from hwqnn.gates.netlist import ONE, ZERO, Netlist, Wire
+
+_LEAF = 6  # inputs of a LUT
+
+
+def lookup(n: Netlist, inputs: Sequence[Wire], table: Sequence[int]) -> Wire:
+    """The bit `table[i]`, where input k is bit k of i: a LUT for each stretch of 64 that is not constant, and LUTs that choose between them."""
+    if len(inputs) <= _LEAF:
+        return n.lut(sum(bit << i for i, bit in enumerate(table)), inputs)
+    low, top = inputs[:_LEAF], inputs[_LEAF:]
+    stretches = [tuple(table[i : i + 64]) for i in range(0, len(table), 64)]
+    changing = sorted({s for s in stretches if len(set(s)) > 1})
+    if len(changing) + len(top) <= _LEAF:
+        leaves = [lookup(n, low, s) for s in changing]
+        chosen = 0
+        for i in range(1 << (len(changing) + len(top))):
+            stretch = stretches[i >> len(changing)]
+            chosen |= (i >> changing.index(stretch) & 1 if stretch in changing else stretch[0]) << i
+        return n.lut(chosen, [*leaves, *top])
+    half = len(table) // 2
+    return n.lut(0b11_00_10_10, [lookup(n, inputs[:-1], table[:half]), lookup(n, inputs[:-1], table[half:]), inputs[-1]])
+
+
+def at_least(n: Netlist, a: Sequence[Wire], b: Sequence[Wire], cin: Wire = ONE) -> Wire:
+    """a >= b, or a > b where `cin` is 0, of unsigned numbers of equally many bits: two bits of each in a LUT of a carry chain."""
+    digits = -(-len(a) // 2)
+    a, b = ([*number, ZERO][: 2 * digits] for number in (a, b))
+    *wires, cin = n.together([*a, *b, cin], delay.LUT + delay.chain(digits))
+    a, b = wires[: 2 * digits], wires[2 * digits :]
+    columns = [n.lut2(_EQUAL, _GREATER, [*a[i : i + 2], *b[i : i + 2]], own=True) for i in range(0, 2 * digits, 2)]
+    return n.carry([equal for equal, _ in columns], [greater for _, greater in columns], cin)[1][-1]
+
+
+_EQUAL = sum((i % 4 == i // 4) << i for i in range(16))
+_GREATER = sum((i % 4 > i // 4) << i for i in range(16))

@@ -16,7 +16,7 @@ from brevitas_checks import check_against_brevitas, check_against_qonnx, importe
 from brevitas_networks import Description, descriptions
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from network_checks import Case, accelerator, check_folding, check_reference, check_rtl
+from network_checks import Case, accelerator, check_folding, check_reference, check_rtl, kind_of
 from networks import Network, map_networks, networks
 
 from hwqnn.errors import UnsupportedError
@@ -87,6 +87,7 @@ class Campaign:
         made = accelerator(network, graph)
         check_folding(network, made)
         self.counts["folded"] += 1
+        self.counts.update(f"block {kind_of(node.block)}" for node in made.design.nodes)
         return Case(network, made)
 
     def of_brevitas(self, description: Description) -> Network:
@@ -120,6 +121,8 @@ class Campaign:
             if why is None:
                 self.counts["exact = reference = RTL, cycles as predicted"] += 1
                 self.counts[f"{kind}: = RTL"] += 1
+                self.counts[f"= RTL at {case.network.build.clock_mhz:g} MHz, {case.network.build.target.name.lower()}"] += 1
+                self.counts.update(f"= RTL {kind_of(node.block)}" for node in case.made.design.nodes)
             elif not self.seen(AssertionError(why)):
                 self.shrink_rtl(kind, number, size, case, work, runtime)
         shutil.rmtree(work, ignore_errors=True)

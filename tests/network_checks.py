@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 import batch_cosim
 import exact_model
 import numpy as np
-from networks import Network, random_pins
+from networks import Network, random_fifos, random_pins
 
 from hwqnn import cosim
 from hwqnn.accelerator import Accelerator, Port, fold_onto
 from hwqnn.boards import Board, Capacity, Clocks, Memory
 from hwqnn.dataflow import simulate
-from hwqnn.emit import Emitted
+from hwqnn.dataflow.design import Block, Store
+from hwqnn.dataflow.frozen import Frozen
+from hwqnn.dataflow.matrix_block import MatrixBlock
+from hwqnn.dataflow.plumbing import Fifo
+from hwqnn.emit import Emitted, emit
 from hwqnn.errors import HwqnnError
 from hwqnn.ir import Graph, Input, Reshape
 from hwqnn.passes import Head, expose_codes, lower, lower_requantize
 from hwqnn.reference import Executor
 
-HUGE = Board("huge", "a board that everything fits", "", Capacity(10**9, 10**9, 10**9, 10**9, 10**9), Clocks(100.0, 250.0), Memory(1))
+HUGE = Board("huge", "a board that everything fits", "", Capacity(10**9, 10**9, 10**9, 10**9, 10**9), Clocks(100.0, 1000.0), Memory(1))
 
 
 def flat(values: np.ndarray) -> list[int]:
@@ -76,16 +80,18 @@ def accelerator(network: Network, graph: Graph) -> Accelerator:
         hardware = expose_codes(graph)[0]
         if all(isinstance(op, Input | Reshape) for op in hardware.ops):  # passes may merge all there is into the input's thresholds
             port, hardware = Port.RAW, graph
-    pins = random_pins(hardware, network.folding)
-    fps = None if network.folding % 3 == 0 else 1000.0  # as fast as can be, or slow: then layers without a pin are small
-    return fold_onto(
-        network.imported, graph, HUGE, fps=fps, clock_mhz=None, port=port, input_scale=Fraction(1), pins=pins, threads=1
-    )  # fmt: skip
+    build = network.build
+    pins = random_pins(hardware, network.folding, build.clock_mhz)
+    made = fold_onto(
+        network.imported, graph, HUGE, fps=build.fps, clock_mhz=build.clock_mhz, port=port, input_scale=Fraction(1), pins=pins, threads=1
+    )
+    design = random_fifos(made.design, network.folding)
+    return replace(made, solution=replace(made.solution, design=design), timing=simulate(design))
 
 
 def check_folding(network: Network, made: Accelerator) -> None:
     """Streams join blocks whose beats fit, each has one reader, and the design keeps the foldings asked for."""
-    pins = random_pins(made.hardware, network.folding)
+    pins = random_pins(made.hardware, network.folding, network.build.clock_mhz)
     nodes = {node.name: node for node in made.design.nodes}
     read = []
     for node in made.design.nodes:
@@ -98,8 +104,23 @@ def check_folding(network: Network, made: Accelerator) -> None:
     assert sorted(read) == sorted((n.name, port) for n in made.design.nodes for port in range(n.block.outputs) if n.name != last)
     for node in made.design.nodes:
         if node.edge is not None and node.layer in pins.layers:
-            assert (node.block.beat_in.elements, node.block.beat_out.elements) == (pins.layers[node.layer].simd, pins.layers[node.layer].pe)
+            pin, block = pins.layers[node.layer], node.block
+            assert (block.beat_in.elements, block.beat_out.elements) == (pin.simd, pin.pe)
+            assert (pin.store is Store.FROZEN) == isinstance(block, Frozen)
+            assert not isinstance(block, MatrixBlock) or (block.store, block.product) == (pin.store, pin.product)
     assert pins.input_elements in (None, made.design.nodes[0].block.beat_in.elements)
+
+
+def kind_of(block: Block) -> str:
+    """What is to be met in a campaign: a block, with where its memory lies and what it multiplies with."""
+    if isinstance(block, MatrixBlock):
+        return f"{block.module} {block.store} {block.product}"
+    if isinstance(block, Frozen):
+        levels = min(block.forms.levels, 2)
+        return f"frozen {('sums', 'signs', 'codes')[levels]}" + (", padded" if block.classes > 1 else "")
+    if isinstance(block, Fifo):
+        return f"fifo {block.store.name.lower()}"
+    return block.module + (" bram" if getattr(block, "bram", False) else "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +138,7 @@ def check_rtl(cases: Sequence[Case], work: Path, runtime: Path) -> list[str | No
         For each case what is wrong with it, None where nothing is. When the batch does not even compile, one by one.
     """
     try:
-        emitted = [case.made.write(work / f"rtl{i}") for i, case in enumerate(cases)]
+        emitted = [emit(case.made.design, work / f"rtl{i}", case.network.build.target) for i, case in enumerate(cases)]
         try:
             simulators = batch_cosim.build(emitted, work / "build", runtime)
         except AssertionError as error:

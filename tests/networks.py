@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -15,9 +15,12 @@ from graph_builder import Builder, values
 from hypothesis import strategies as st
 
 from hwqnn.accelerator import Port
+from hwqnn.dataflow.design import Design, Store
 from hwqnn.dataflow.fold import NO_PINS, Pins
 from hwqnn.dataflow.pins import Pin
+from hwqnn.dataflow.plumbing import Fifo
 from hwqnn.dataflow.stage import Stage, divisors, stages
+from hwqnn.emit import Target
 from hwqnn.ir import (
     Add,
     Bipolar,
@@ -55,7 +58,7 @@ class Network:
     Attributes:
         imported: the graph; canonical already where `lowered`.
         head, top: what leaves it: labels (the `top` best), or scores.
-        folding: seed of the foldings; 0 leaves them to the solver.
+        folding: seed of the foldings, and of how it is built; 0 leaves them to the solver.
         images: int64 (N, *input shape).
     """
 
@@ -67,9 +70,13 @@ class Network:
     images: np.ndarray
     lowered: bool = False
 
+    @property
+    def build(self) -> Build:
+        return Build.drawn(self.folding)
+
     def __repr__(self) -> str:
         notes = [f"{op.name}: {op.quantizer} of {len(op.chain)} pieces" for op in self.imported.ops if isinstance(op, Requantize)]
-        return "\n".join([f"{self.head} top {self.top} {self.port} folding {self.folding}", str(self.imported), *notes])
+        return "\n".join([f"{self.head} top {self.top} {self.port} folding {self.folding} {self.build}", str(self.imported), *notes])
 
 
 @st.composite
@@ -307,17 +314,43 @@ SAME_SIZE_ON_MAPS: tuple[Layer, ...] = (Growth.same_conv, Growth.same_conv, Grow
 SAME_SIZE_FLAT: tuple[Layer, ...] = (Growth.matmul, Growth.activation, Growth.scores, *JOINS)
 
 
-def random_pins(hardware: Graph, seed: int, lanes: int = 64) -> Pins:
-    """Foldings for some or all stages, with at most `lanes` products at a time; none for seed 0."""
+@dataclass(frozen=True)
+class Build:
+    """How a network is built: a clock, which decides how blocks are pipelined, a rate in frames/s (None: fast) and a form of the library."""
+
+    clock_mhz: float = 100.0
+    fps: float | None = None
+    target: Target = Target.XC7
+
+    @classmethod
+    def drawn(cls, seed: int) -> Build:
+        if seed == 0:
+            return cls()
+        rng = np.random.default_rng((seed, 1))
+        target = Target.PORTABLE if rng.random() < 0.15 else Target.XC7
+        # slow: layers without a pin are small then
+        return cls(float(rng.choice((100, 200, 300))), None if rng.random() < 0.3 else 1000.0, target)
+
+
+def random_pins(hardware: Graph, seed: int, clock_mhz: float, lanes: int = 64) -> Pins:
+    """Foldings for some or all stages, with at most `lanes` products at a time, many more where they are frozen; none for seed 0.
+
+    First a store is drawn and how to multiply, then a folding, so that what there is once a layer, frozen weights, is drawn as often as the rest.
+    """
     if seed == 0:
         return NO_PINS
     rng = np.random.default_rng(seed)
 
     def choose(stage: Stage) -> Pin:
-        folding = stage.foldings[rng.choice([i for i, f in enumerate(stage.foldings) if f.simd * f.pe <= lanes or i == 0])]
+        most = {Store.FROZEN: 16 * lanes}
+        able = [f for f in stage.foldings if f.simd * f.pe <= most.get(f.store, lanes)] or list(stage.foldings[:1])
+        kinds = sorted({(f.store, f.product) for f in able})
+        store, product = kinds[rng.integers(len(kinds))]
+        of_kind = [f for f in able if (f.store, f.product) == (store, product)]
+        folding = of_kind[rng.integers(len(of_kind))]
         return Pin(folding.simd, folding.pe, folding.store, folding.product)
 
-    found = stages(hardware, 100.0)
+    found = stages(hardware, clock_mhz)
     layers = {stage.layer: choose(stage) for stage in found if stage.edge is not None and rng.random() < 0.9}
     windows = {stage.layer: choose(stage) for stage in found if stage.edge is None and rng.random() < 0.7}
     for stage in found:
@@ -326,3 +359,19 @@ def random_pins(hardware: Graph, seed: int, lanes: int = 64) -> Pins:
     entry = hardware.edges[hardware.input.name]
     elements = [d for d in divisors(math.prod(entry.shape)) if d * entry.type.bits <= 512]
     return Pins(layers, int(rng.choice(elements)) if rng.random() < 0.8 else None, windows)
+
+
+def random_fifos(design: Design, seed: int) -> Design:
+    """The design with some of its FIFOs deeper, in any memory; none for seed 0. Small networks want none of more than a few beats."""
+    if seed == 0:
+        return design
+    rng = np.random.default_rng((seed, 2))
+
+    def other(fifo: Fifo) -> Fifo:
+        depth = fifo.depth + int(rng.choice((0, 1, 3, 14, 37)))
+        if rng.random() < 0.5:
+            return replace(fifo, depth=max(2, depth))
+        return replace(fifo, depth=max(4, 1 << (depth - 1).bit_length()), bram=bool(rng.random() < 0.7))
+
+    nodes = [replace(n, block=other(n.block)) if isinstance(n.block, Fifo) and rng.random() < 0.4 else n for n in design.nodes]
+    return replace(design, nodes=tuple(nodes))

@@ -147,7 +147,7 @@ def _node(rows: np.ndarray, most: np.ndarray) -> _Node:
         if most[used[members]].max() == 1:
             luts += count_luts(len(members))
         else:
-            luts += float(compression_luts(bits[used[members]].sum(), int(counts[c]).bit_length()))
+            luts += float(compression_luts(bits[used[members]].sum(), np.asarray(int(counts[c]).bit_length())))
     order, leaf = _order(kinds, counts)
     halves: tuple[_Node, ...] = ()
     if len(rows) > _LEAF:
@@ -227,7 +227,7 @@ class _Program:
             form = node.rows[row] - (sign * node.rows[reference] if sign else 0)
             factor = 2 if not (form % 2).any() else 1
             number, direction, constant = self._add(tuple((int(c) // factor, n) for c, n in zip(form, numbers, strict=True) if c))
-            terms = ((direction * factor, number),) if number >= 0 else ()
+            terms: Terms = ((direction * factor, number),) if number >= 0 else ()
             constant *= factor
             if sign:
                 base, start = forms[reference]

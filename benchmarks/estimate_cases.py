@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from hwqnn.dataflow import Beat, Block
 from hwqnn.dataflow.accumulator import Product, products
-from hwqnn.dataflow.cost import KNOTS
 from hwqnn.dataflow.depthwise import Depthwise
 from hwqnn.dataflow.design import MAX_FUSED, Store
 from hwqnn.dataflow.head import ArgMaxBlock, ChannelAffineBlock
@@ -91,7 +90,7 @@ def _fifo(rng: Draw) -> Parameters:
     return {"bits": size(rng, 256 if depth <= 256 else 32), "depth": depth, "bram": bram}
 
 
-@kind("fifo", _fifo)
+@kind("fifo", _fifo, ({"bits": 8, "depth": 1 << address, "bram": 1} for address in range(4, 15)))
 def fifo(bits: int, depth: int, bram: int) -> Block:
     beat = Beat(bits, Bipolar())
     return Fifo(beat_in=beat, beat_out=beat, depth=depth, bram=bool(bram))
@@ -102,11 +101,7 @@ def _converter(rng: Draw) -> Parameters | None:
     return {"bits": bits, "ratio": ratio, "beats": size(rng, 100)} if bits * ratio <= 1024 else None
 
 
-@kind(
-    "width_down",
-    _converter,
-    ({"bits": bits, "ratio": ratio, "beats": 2} for ratio in KNOTS if ratio <= 64 for bits in ((4, 16) if ratio <= 16 else (8,))),
-)
+@kind("width_down", _converter)
 def width_down(bits: int, ratio: int, beats: int) -> Block:
     return WidthDown(beat_in=Beat(bits * ratio, Bipolar()), beat_out=Beat(bits, Bipolar()), beats=beats)
 
@@ -190,7 +185,16 @@ def _pool(rng: Draw) -> Parameters | None:
     return found if int(found["lanes"]) * parse(str(found["x"])).bits <= 512 else None
 
 
-@kind("pool", _pool, ({"x": f"uint{bits}", "lanes": 12, "fold": 1, "kernel": 2, "pixels": 9, "least": 0, "seed": 0} for bits in range(2, 17)))
+def _each_size(**more: int) -> Iterator[Parameters]:
+    """Values of each size, of which the greatest wins; of few bits the least; and of some sizes either, channel by channel."""
+    for bits in range(2, 17):
+        for least in range(2 if bits <= 6 else 1):
+            yield {"x": f"uint{bits}", "lanes": 12, "fold": 1, "kernel": 2, "least": least, "seed": 0, **more}
+    for bits in (1, 2, 3, 4, 6, 8):
+        yield {"x": f"uint{bits}", "lanes": 12, "fold": 2, "kernel": 2, "least": 2, "seed": 0, **more}
+
+
+@kind("pool", _pool, _each_size(pixels=9))
 def pool(x: str, lanes: int, fold: int, kernel: int, pixels: int, least: int, seed: int) -> Block:
     """`least`: nowhere, in all channels, or in half of them."""
     beat, channels = Beat(lanes, parse(x)), lanes * fold
@@ -293,14 +297,14 @@ def _window_parallel(rng: Draw) -> Parameters | None:
     of = geometry(**{name: int(value) for name, value in found.items()})
     if bits * of.taps > 1024 or ParallelWindow.problem(of, int(found["height"]), int(found["width"])) is not None:
         return None
-    return found | {"bits": bits}
+    return found | {"bits": bits, "bram": int(rng.integers(4) == 0)}
 
 
 @kind("window_parallel", _window_parallel)
-def window_parallel(bits: int, **map_: int) -> Block:
+def window_parallel(bits: int, bram: int = 0, **map_: int) -> Block:
     of = geometry(**map_)
-    beat = Beat(bits, Bipolar())
-    return ParallelWindow(beat_in=beat, beat_out=Beat(bits * of.taps, Bipolar()), geometry=of, height=map_["height"], width=map_["width"])
+    beat, height, width = Beat(bits, Bipolar()), map_["height"], map_["width"]
+    return ParallelWindow(beat_in=beat, beat_out=Beat(bits * of.taps, Bipolar()), geometry=of, height=height, width=width, bram=bool(bram))
 
 
 FEW_BITS = ("uint8 bipolar", "uint2 int2", "uint4 int4", "uint8 int8", "bipolar int2", "uint2 bipolar", "int4 int4")
@@ -415,7 +419,7 @@ def _pool_stream(rng: Draw) -> Parameters | None:
 @kind(
     "pool_stream",
     _pool_stream,
-    ({"x": f"uint{bits}", "lanes": 12, "fold": 1, "kernel": 2, "least": 0, "seed": 0, "height": 8, "width": 8} for bits in range(2, 17)),
+    _each_size(height=8, width=8),
 )
 def pool_stream(x: str, lanes: int, fold: int, kernel: int, least: int, seed: int, height: int, width: int) -> Block:
     beat, channels, down = Beat(lanes, parse(x)), lanes * fold, min(kernel, height)

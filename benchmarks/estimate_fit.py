@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from estimate_runs import Run
 
-from hwqnn.dataflow.cost import COSTS, Amounts, MeasuredBlock
+from hwqnn.dataflow.cost import COSTS, Amounts, MeasuredBlock, fitted
 
 FLOOR_LUT = 20.0
 """An error is relative to at least so many LUTs: a LUT more or less in a block of five is no error of a fifth to anybody."""
@@ -59,4 +59,6 @@ def weights(amounts: Sequence[Amounts], goal: np.ndarray, size: np.ndarray, expe
 
 
 def write(found: dict[str, dict[str, dict[str, float]]]) -> None:
+    """Into the data file, and in force from now on."""
     COSTS.write_text(json.dumps(found, indent=1) + "\n")
+    fitted.cache_clear()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -61,9 +62,13 @@ PLANS = {
 
 @dataclass(frozen=True)
 class Result:
-    """One model's row. Accuracies are fractions; `software`, `reference` and the disagreements are over `test_images`, `rtl` over `rtl_images`."""
+    """One model's row. Accuracies are fractions; `software`, `reference` and the disagreements are over `test_images`, `rtl` over `rtl_images`.
+
+    `revision` is the commit that was built.
+    """
 
     model: str
+    revision: str
     trained: bool
     data: str
     test_images: int
@@ -133,6 +138,7 @@ def result_of(report: Report, entry: zoo.ZooModel, found: list[Disagreement], se
     assert exact.software_disagreements is not None
     return Result(
         model=entry.name,
+        revision=subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip(),
         trained=entry.weights is not None,
         data=entry.dataset,
         test_images=accuracy.images,
@@ -200,7 +206,7 @@ def write(results: dict[str, Result]) -> None:
 
 COLUMNS = (
     "model", "weights", "data (images)", "software", "reference", "RTL (images)", "frames/s", "cycles a frame", "latency, cycles",
-    "LUT estimated", "LUT synthesized", "BRAM36", "DSP", "RTL bits compared", "wrong", "torch: labels", "torch: activations",
+    "LUT estimated", "LUT synthesized", "BRAM36", "DSP", "RTL bits compared", "wrong", "torch: labels", "torch: activations", "revision",
 )  # fmt: skip
 
 
@@ -210,7 +216,7 @@ def row(r: Result) -> str:
         r.model, "trained" if r.trained else "random", f"{r.data} ({r.test_images:,})", f"{r.software:.2%}", f"{r.reference:.2%}",
         f"{r.rtl:.2%} ({r.rtl_images:,})", f"{r.fps:,.0f}", f"{r.interval_cycles:,}", f"{r.latency_cycles:,}",
         f"{r.estimated_lut:,.0f}", f"{r.lut:,.0f}", f"{r.bram36:g}", f"{r.dsp:g}", f"{r.bits_compared:,}", f"{r.mismatches:,}",
-        f"{r.label_disagreements:,}", f"{differing:,} of {codes:,}",
+        f"{r.label_disagreements:,}", f"{differing:,} of {codes:,}", r.revision,
     )  # fmt: skip
     return f"| {' | '.join(cells)} |"
 
@@ -225,7 +231,8 @@ def page(results: list[Result]) -> str:
         "`mnist-pixels`, over all their pixels). A model with random weights has no accuracy to speak of: its row shows that it is carried",
         "through exactly. The clock is a target, not placed or routed; LUT, BRAM and DSP are yosys' for the part named below.",
         "",
-        "The last two columns count where torch's float32 gives another label or another code of an activation than exact arithmetic does.",
+        "Two columns count where torch's float32 gives another label or another code of an activation than exact arithmetic does. The last is the",
+        "commit that was built: a row from before another's says nothing of what the hardware costs today.",
         "",
         f"| {' | '.join(COLUMNS)} |",
         "| --- " * len(COLUMNS) + "|",

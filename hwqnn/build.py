@@ -217,7 +217,8 @@ def _stages(options: Options, board: Board, directory: Path, clock: _Clock) -> r
             gates = _netlist(acc, emitted, x[:count], directory / "netlist", jobs, clock.progress)
             clock.summary += f"; their netlist: {gates.comparison.bits:,} bits compared, {gates.comparison.mismatches} wrong"
     with clock.stage("report"):
-        outcome = Outcome(acc, emitted, data, labels, doubled, reference, rtl, simulation, paused, cells, estimate, routed, gates)
+        watts = acc.estimate_power(simulation, cells) if simulation.activity.cycles else None
+        outcome = Outcome(acc, emitted, data, labels, doubled, reference, rtl, simulation, paused, cells, estimate, routed, gates, watts)
         result = summarize(outcome, asked_fps=options.fps, traced=options.trace, options=_plain(options), seconds=clock.seconds)
         report.write(result, directory)
         clock.summary = "report.html, report.json"

@@ -181,12 +181,14 @@ def _verdict(console: Console, built: Built) -> None:
     a, p, r = result.accuracy, result.performance, result.resources
     software = "not run" if a.software is None else f"{a.software:.2%}"
     same = f"; reference on these {a.reference_same:.2%}" if a.rtl_images < a.images else ""
-    lines = (
+    lines = [
         f"accuracy   software {software}, reference {a.reference:.2%}, RTL {a.rtl:.2%} ({a.rtl_images:,} images{same})",
         f"speed      {p.fps:,.0f} frames/s at {result.clock_mhz:g} MHz, latency {p.latency_cycles} cycles, {p.binary_tops:.3f} binary TOPS",
         f"clock      {_clock(result)}",
         f"resources  {r.lut:,.0f} LUT, {r.ff:,.0f} FF, {r.carry4:,.0f} CARRY4, {r.bram36:g} BRAM36, {r.dsp:g} DSP ({result.source})",
-    )
+    ]
+    if result.power is not None:
+        lines.append(f"power      {words.power(result)} (estimate, within a factor of about two)")
     console.print()
     for line in lines:
         console.print(Text(line), soft_wrap=True)

@@ -1,5 +1,6 @@
 """How fast the accelerator's clock can be, estimated: static timing of all blocks' netlists joined as the top module joins them, and an allowance for
-routing. Nothing is placed, so this is no sign-off (`synth/place.py` is, where a vendor's tool is at hand)."""
+routing. Nothing is placed, so this is no sign-off (`synth/place.py` is, where a vendor's tool is at hand). How many cells a net drives counts not:
+a frozen layer's one enable, which moves tens of thousands of flip-flops, is taken to be as fast as any net."""
 
 from __future__ import annotations
 

@@ -28,6 +28,8 @@ STEP_J = {"bram36": 15e-12, "dsp": 10e-12}
 CLOCK_J, CLOCK_TREE_J = 0.015e-12, 50e-12
 """Joules of a clock cycle: for each flip-flop, and for the trunk of the tree."""
 KINDS = (*TOGGLE_J, *STEP_J, "clock")
+COEFFICIENTS_J = TOGGLE_J | STEP_J | {"clock_ff": CLOCK_J, "clock_tree": CLOCK_TREE_J}
+"""All of them, by name."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hwqnn import report, synth
+from hwqnn import power, report, synth
 from hwqnn.accelerator import Accelerator, Simulation
 from hwqnn.clock import ClockEstimate
 from hwqnn.data import Dataset
@@ -44,6 +44,7 @@ class Outcome:
         cells: yosys' cells by node; None when synthesis was skipped. clock: the estimate from the same netlists.
         routed: after place and route; None without a tool for that.
         gates: what the synthesized netlist did; None when it was not asked for.
+        power: the estimate; None when a single image was simulated.
     """
 
     acc: Accelerator
@@ -59,6 +60,7 @@ class Outcome:
     clock: ClockEstimate | None
     routed: Routed | None
     gates: Simulation | None
+    power: power.Power | None
 
     @property
     def bits(self) -> int:
@@ -115,6 +117,7 @@ def summarize(
         exact=report.Exact(outcome.bits, outcome.mismatches, outcome.disagreements),
         performance=_performance(outcome),
         clock=_clock(outcome),
+        power=None if outcome.power is None else _power(outcome.power),
         folding=report.Folding(solution.optimal, solution.gap),
         resources=_rounded(resources),
         estimate=_rounded(estimate),
@@ -223,6 +226,12 @@ def _clock(outcome: Outcome) -> report.Clock | None:
     path = tuple(report.Hop(**vars(step)) for step in estimate.path)
     source = f"static timing of the netlist of {synth.source()}, times {ROUTING:g} for routing"
     return report.Clock(round(estimate.mhz, 1), round(low, 1), round(high, 1), False, source, round(estimate.logic_ns, 3), path)
+
+
+def _power(found: power.Power) -> report.Power:
+    """In the order of the layers' share."""
+    layers = dict(sorted(found.layers_w.items(), key=lambda item: -item[1]))
+    return report.Power(found.total_w, found.static_w, found.dynamic_w, layers, found.energy_j, found.toggle_rate, found.cycles, power.COEFFICIENTS_J)
 
 
 def _layers(acc: Accelerator, cells: dict[str, Resources] | None, clock: ClockEstimate | None) -> tuple[report.Layer, ...]:

@@ -1,6 +1,6 @@
 // The indices of the K greatest values of each vector, the greatest first, ties to the lower index. Values come PE a beat, FOLD beats a vector; one beat
 // leaves per vector, with label j at bit j * OUT_BITS. For a single label, a pipelined tree finds each beat's greatest, which is compared with the best so
-// far. For several, a new value is compared with all K best at once and pushes the smaller ones down, one lane after another in a cycle.
+// far, behind one more register if asked. For several, a new value is compared with all K best at once and pushes the smaller ones down, one lane after another in a cycle.
 module argmax #(
   parameter int unsigned PE = 1,
   parameter int unsigned FOLD = 1,
@@ -8,7 +8,8 @@ module argmax #(
   parameter int unsigned K = 1,
   parameter int unsigned WIDTH = 1,
   parameter int unsigned SIGNED = 0,
-  parameter int unsigned OUT_BITS = 1
+  parameter int unsigned OUT_BITS = 1,
+  parameter bit X_REGISTER = 1'b0       // one more register before the tree of a single label
 ) (
   input  logic                  clk_i,
   input  logic                  rst_ni,
@@ -23,6 +24,7 @@ module argmax #(
 );
   localparam int unsigned STEP_BITS = FOLD > 1 ? $clog2(FOLD) : 1;
   localparam int unsigned LEVELS = K == 1 ? $clog2(PE) : 0;  // of the tree
+  localparam int unsigned LATE = K == 1 ? LEVELS + 32'(X_REGISTER) : 0;  // advancing cycles from a step to the comparison with the best
 
   if (PE < 1 || FOLD < 1 || VECTORS < 1 || WIDTH < 1) begin : gen_bad_size
     $fatal(1, "argmax: PE, FOLD, VECTORS and WIDTH must be at least 1");
@@ -51,16 +53,25 @@ module argmax #(
     end
   end
 
-  step_control #(.DEPTH(1 + LEVELS), .VECTORS(VECTORS)) i_control (
+  step_control #(.DEPTH(1 + LATE), .VECTORS(VECTORS)) i_control (
     .clk_i, .rst_ni, .need_i(1'b1), .give_i(last), .last_i(last), .s_tvalid_i, .s_tready_o,
     .m_tvalid_o, .m_tlast_o, .m_tready_i, .advance_o(advance), .step_o(step)
   );
+
+  logic [PE*WIDTH-1:0] x;
+  if (K == 1 && X_REGISTER) begin : gen_x_register
+    logic [PE*WIDTH-1:0] x_q;
+    always_ff @(posedge clk_i) if (advance) x_q <= s_tdata_i;
+    assign x = x_q;
+  end else begin : gen_no_x_register
+    assign x = s_tdata_i;
+  end
 
   // Flipping a signed value's sign bit, unsigned comparisons keep the order.
   localparam logic [WIDTH-1:0] SIGN = SIGNED != 0 ? {1'b1, {(WIDTH - 1) {1'b0}}} : '0;
   logic [PE-1:0][WIDTH-1:0] values;
   for (genvar p = 0; p < PE; p++) begin : gen_value
-    assign values[p] = s_tdata_i[p*WIDTH+:WIDTH] ^ SIGN;
+    assign values[p] = x[p*WIDTH+:WIDTH] ^ SIGN;
   end
 
   if (K == 1) begin : gen_one
@@ -71,28 +82,35 @@ module argmax #(
     logic there, first;
     argmax_tree #(.PE(PE), .WIDTH(WIDTH)) i_tree (.clk_i, .advance_i(advance), .values_i(values), .value_o(value), .lane_o(lane));
 
-    if (LEVELS > 0) begin : gen_late
-      logic [LEVELS-1:0] there_q, first_q;
-      logic [LEVELS*OUT_BITS-1:0] base_late_q;
+    if (LATE > 0) begin : gen_late
+      logic [LATE-1:0] there_q, first_q;
+      logic [LATE*OUT_BITS-1:0] base_late_q;
       always_ff @(posedge clk_i) begin
         if (!rst_ni) there_q <= '0;
-        else if (advance) there_q <= LEVELS'({there_q, step});
+        else if (advance) there_q <= LATE'({there_q, step});
         if (advance) begin
-          first_q     <= LEVELS'({first_q, step_q == '0});
-          base_late_q <= (LEVELS * OUT_BITS)'({base_late_q, base_q});
+          first_q     <= LATE'({first_q, step_q == '0});
+          base_late_q <= (LATE * OUT_BITS)'({base_late_q, base_q});
         end
       end
-      assign there = there_q[LEVELS-1] && advance;
-      assign first = first_q[LEVELS-1];
-      assign base  = base_late_q[(LEVELS-1)*OUT_BITS+:OUT_BITS];
+      assign there = there_q[LATE-1] && advance;
+      assign first = first_q[LATE-1];
+      assign base  = base_late_q[(LATE-1)*OUT_BITS+:OUT_BITS];
     end else begin : gen_now
       assign there = step;
       assign first = step_q == '0;
       assign base  = base_q;
     end
 
+    // A fast clock leaves no time for a LUT behind the carry chain: there, whether a value comes at all and is the first is a digit of both numbers.
+    logic better;
+    if (X_REGISTER) begin : gen_in_chain
+      assign better = {there, value} > {!(there && first), best_q};
+    end else begin : gen_behind
+      assign better = there && (first || value > best_q);
+    end
     always_ff @(posedge clk_i) begin
-      if (there && (first || value > best_q)) begin
+      if (better) begin
         best_q  <= value;
         index_q <= base + OUT_BITS'(lane);
       end

@@ -42,12 +42,11 @@ module argmax_tree #(
       end else if (2 * i < BEFORE) begin : gen_alone
         logic [WIDTH-1:0] value_q;
         logic [LANE_BITS-1:0] lane_q;
-        always_ff @(posedge clk_i) begin
-          if (advance_i) begin
-            value_q <= value[l-1][2*i];
-            lane_q  <= lane[l-1][2*i];
-          end
-        end
+`ifdef YOSYS
+        (* keep *)  // as flip-flops: a shift register takes five times as long to show its bit
+`endif
+        always_ff @(posedge clk_i) if (advance_i) value_q <= value[l-1][2*i];
+        always_ff @(posedge clk_i) if (advance_i) lane_q <= lane[l-1][2*i];
         assign value[l][i] = value_q;
         assign lane[l][i]  = lane_q;
       end else begin : gen_empty

@@ -48,8 +48,8 @@ module channel_affine #(
 
   logic [PE*MUL_BITS-1:0] mul;
   logic [PE*ADD_BITS-1:0] add;
-  cyclic_rom #(.WIDTH(PE * MUL_BITS), .DEPTH(FOLD), .FILE(MUL_FILE)) i_mul (.clk_i, .rst_ni, .next_i(step), .word_o(mul));
-  cyclic_rom #(.WIDTH(PE * ADD_BITS), .DEPTH(FOLD), .FILE(ADD_FILE)) i_add (
+  cyclic_rom #(.WIDTH(PE * MUL_BITS), .DEPTH(FOLD), .IN_DSP(1'b1), .FILE(MUL_FILE)) i_mul (.clk_i, .rst_ni, .next_i(step), .word_o(mul));
+  cyclic_rom #(.WIDTH(PE * ADD_BITS), .DEPTH(FOLD), .IN_DSP(1'b1), .FILE(ADD_FILE)) i_add (
     .clk_i, .rst_ni, .next_i(advance && summed_q), .word_o(add)
   );
 

@@ -16,10 +16,16 @@ module position_base #(
   if (COLUMNS > 1) begin : gen_columns
     localparam int unsigned COLUMN_BITS = $clog2(COLUMNS);
     logic [COLUMN_BITS-1:0] column_q;
-    assign last_column = column_q == COLUMN_BITS'(COLUMNS - 1);
+    logic last_column_q;  // a register, for the row's word waits for it
+    assign last_column = last_column_q;
     always_ff @(posedge clk_i) begin
-      if (!rst_ni) column_q <= '0;
-      else if (next_i) column_q <= last_column ? '0 : column_q + COLUMN_BITS'(1);
+      if (!rst_ni) begin
+        column_q      <= '0;
+        last_column_q <= 1'b0;
+      end else if (next_i) begin
+        column_q      <= last_column ? '0 : column_q + COLUMN_BITS'(1);
+        last_column_q <= column_q == COLUMN_BITS'(COLUMNS - 2);
+      end
     end
   end else begin : gen_one_column
     assign last_column = 1'b1;

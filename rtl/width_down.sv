@@ -46,7 +46,7 @@ module width_down #(
     end
   end
 
-  assign m_tdata_o  = parts_q[part_q];
+  choose #(.WIDTH(WIDTH), .COUNT(RATIO)) i_part (.words_i(parts_q), .index_i(part_q), .word_o(m_tdata_o));
   assign m_tvalid_o = valid_q;
   assign m_tlast_o  = last_q && last_part;
 

@@ -32,7 +32,17 @@ module width_up #(
   logic give;
   logic [RATIO-2:0][WIDTH-1:0] stored_q;
 
-  assign give = part_q == PART_BITS'(RATIO - 1);
+  // The handshakes of both sides pass through in the same cycle: what they wait for is a register.
+  if (RATIO == 2) begin : gen_pair
+    assign give = part_q[0];
+  end else begin : gen_more
+    logic give_q;
+    always_ff @(posedge clk_i) begin
+      if (!rst_ni) give_q <= 1'b0;
+      else if (s_tvalid_i && s_tready_o) give_q <= part_q == PART_BITS'(RATIO - 2);
+    end
+    assign give = give_q;
+  end
   always_ff @(posedge clk_i) begin
     if (!rst_ni) part_q <= '0;
     else if (s_tvalid_i && s_tready_o) part_q <= give ? '0 : part_q + PART_BITS'(1);

@@ -15,7 +15,7 @@ class ArgMax:
     def __init__(self, case: dict[str, Any]) -> None:
         self.case, self.pe, self.fold, self.bits, self.signed = case, case["PE"], case["FOLD"], case["WIDTH"], case["SIGNED"]
         self.steps = self.fold * case["VECTORS"]
-        depth = 1 + ((self.pe - 1).bit_length() if case["K"] == 1 else 0)  # a tree finds the greatest of a beat
+        depth = 1 + ((self.pe - 1).bit_length() + case["X_REGISTER"] if case["K"] == 1 else 0)  # a tree finds the greatest of a beat
         self.machine = StepMachine(need=[True] * self.steps, give=[i % self.fold == self.fold - 1 for i in range(self.steps)], depth=depth)
 
     def frame(self, random: Random) -> list[int]:

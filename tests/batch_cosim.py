@@ -1,7 +1,8 @@
 """Several accelerators compiled into one simulator: for small designs and short runs, what takes time is the C++ compiler on Verilator's headers.
 
 Each design is verilated under a class name of its own; one C++ file includes all of them, and the harness (`sim/harness.cpp`, its very text) once
-for each, in a namespace of its own. The one executable looks at the name that it is called by.
+for each, in a namespace of its own, without the table of nets: nobody asks for their activity. The one executable looks at the name that it is
+called by.
 """
 
 from __future__ import annotations
@@ -65,9 +66,9 @@ def program(designs: Sequence[Emitted], folders: Sequence[Path]) -> str:
     for folder in folders:
         lines += ["#undef VL_PCH_INCLUDED\n", *(f'#include "{folder.name}/{path.name}"\n' for path in sorted(folder.glob("*.cpp")))]
     for emitted, folder in zip(designs, folders, strict=True):
-        probes = INCLUDE.sub("", probe_header(emitted)).replace("#define TOP Vtop", f"#define TOP {folder.name}")
-        macros = re.findall(r"#define (\w+)", probes)
-        lines += [f"namespace run_{folder.name} {{\n{probes}{body}\n}}\n", *(f"#undef {name}\n" for name in macros)]
+        text = (INCLUDE.sub("", probe_header(emitted)) + body).replace("Vtop", folder.name)
+        macros = re.findall(r"#define (\w+)", probe_header(emitted))
+        lines += [f"namespace run_{folder.name} {{\n{text}\n}}\n", *(f"#undef {name}\n" for name in macros)]
     calls = [f'    if (name == "run_{folder.name}") return run_{folder.name}::run(argc, argv);\n' for folder in folders]
     name = "    std::string name = argv[0];\n    name = name.substr(name.rfind('/') + 1);\n"
     lines += ["int main(int argc, char** argv) {\n", name, *calls, "    return 2;\n}\n"]

@@ -175,9 +175,11 @@ class Description:
     @property
     def exportable(self) -> bool:
         """Whether Brevitas' QONNX files say what the module does: they hold 1-bit integers as bipolar, and float weights behind a rounding `Quant`
-        where the module compares with a threshold."""
+        where the module compares with a threshold. And torch.export does not get through a QuantUpsample, which wants the tensor's `value`."""
         return not any(
-            (isinstance(part, Act) and part.kind == "int" and part.bits == 1) or (isinstance(part, Weight) and part.kind == "ternary" and part.narrow)
+            (isinstance(part, Act) and part.kind == "int" and part.bits == 1)
+            or (isinstance(part, Weight) and part.kind == "ternary" and part.narrow)
+            or (isinstance(part, Upsample) and part.how == "quant" and self.dynamo)
             for part in parts(self.layers)
         )
 

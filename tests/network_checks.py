@@ -114,7 +114,7 @@ def check_folding(network: Network, made: Accelerator) -> None:
 def kind_of(block: Block) -> str:
     """What is to be met in a campaign: a block, with where its memory lies and what it multiplies with."""
     if isinstance(block, MatrixBlock):
-        return f"{block.module} {block.store} {block.product}"
+        return f"{type(block).__name__.lower()} {block.store} {block.product}"
     if isinstance(block, Frozen):
         levels = min(block.forms.levels, 2)
         return f"frozen {('sums', 'signs', 'codes')[levels]}" + (", padded" if block.classes > 1 else "")

@@ -13,5 +13,5 @@ _NO_LINT = "/* verilator lint_off DECLFILENAME */ /* verilator lint_off UNUSEDSI
 def write_models(folder: Path) -> Path:
     """Writes them into a file, and returns its path."""
     path = folder / "primitives.v"
-    path.write_text(_NO_LINT + models(["CARRY4", "LUT6_2", *(f"LUT{inputs}" for inputs in range(1, 7))]))
+    path.write_text(_NO_LINT + models(["CARRY4", "LUT6_2", "MUXF7", "MUXF8", *(f"LUT{inputs}" for inputs in range(1, 7))]))
     return path

@@ -19,7 +19,7 @@ from hwqnn.zoo.mlp import BinaryMlp
 def trained_looking(model: nn.Module) -> nn.Module:
     """Batch norms as training leaves them: thresholds all over the range, some directions turned around."""
     for layer in model.modules():
-        if isinstance(layer, nn.BatchNorm1d):
+        if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
             nn.init.uniform_(layer.running_mean, -2, 2)
             nn.init.uniform_(layer.weight, 0.5, 1)
             nn.init.uniform_(layer.bias, -0.5, 0.5)

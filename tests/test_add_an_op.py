@@ -26,6 +26,7 @@ from hwqnn import Accelerator, UnsupportedError, boards, ir
 from hwqnn.accelerator import Port, fold_onto
 from hwqnn.dataflow import stage
 from hwqnn.dataflow.fold import Pins
+from hwqnn.dataflow.pins import Pin
 from hwqnn.errors import GraphError
 from hwqnn.frontend.registry import REGISTRY as FRONTEND
 from hwqnn.ir import files, ops
@@ -93,7 +94,7 @@ def expected() -> dict[str, list]:
 
 
 def folded(graph: ir.Graph, folding: str) -> Accelerator:
-    pins = Pins({layer: stage.Folding(simd=simd, pe=pe) for layer, (pe, simd) in FOLDINGS[folding].items()}, None)
+    pins = Pins({layer: Pin(simd=simd, pe=pe) for layer, (pe, simd) in FOLDINGS[folding].items()}, None)
     return fold_onto(graph, graph, BOARD, fps=None, clock_mhz=None, port=Port.RAW, input_scale=Fraction(1), pins=pins, threads=1)
 
 

@@ -67,11 +67,23 @@ def test_the_report_is_true(built: Built, images: np.ndarray) -> None:
     assert [row["name"] for row in report["layers"]] == ["input", "hidden.0.0", "hidden.1.0", "output", "argmax"]
     assert sum(row["lut"] for row in report["layers"]) == pytest.approx(report["resources"]["lut"], abs=0.5)
     assert report["resources"]["source"] == "estimate"
+    power = report["power"]
+    assert power["total_w"] == pytest.approx(power["static_w"] + sum(power["dynamic_w"].values()))
+    assert power["total_w"] > power["static_w"] > 0
+    assert set(power["layers_w"]) == {row["name"] for row in report["layers"]}
+    assert power["energy_j"] == pytest.approx(power["total_w"] / performance["fps"])
+    assert power["cycles"] > 0
     for sample in report["samples"]:
         assert sample["reference"] == sample["rtl"] == labels[sample["index"]]
         assert sample["label"] == sample["index"] % 3
     assert set(report["seconds"]) == set(STAGES) - {"report"}
     assert set(built.report.seconds) == set(STAGES)
+
+
+def test_a_single_image_tells_no_power(data: Path, tmp_path: Path) -> None:
+    made = build(Options(model=f"{MODELS}:binary", data=str(data), synth=False, output=tmp_path / "out", images=1))
+    assert made.report.passed
+    assert json.loads((made.directory / "report.json").read_text())["power"] is None
 
 
 def test_progress_comes_stage_by_stage(data: Path, tmp_path: Path) -> None:

@@ -10,15 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hand_made import Net
-from yosys import run_yosys
+from yosys import SPLIT_LUT6_2, run_yosys
 
 from hwqnn import boards, clock, synth
 from hwqnn.dataflow import Design, fold
 from hwqnn.emit import Emitted, emit
 from hwqnn.gates.delay import ROUTING, ROUTING_RANGE, budget_ns
 from hwqnn.ir import ArgMax, Bipolar, Graph, UInt
-
-SPLIT = (Path(__file__).parent / "synth" / "test_sta.py").read_text().split('"""')[3]
 
 
 @cache
@@ -53,7 +51,7 @@ def test_blocks_are_joined_as_yosys_joins_them(built: dict, tmp_path: Path) -> N
     for n in emitted.nodes:
         (tmp_path / f"{n.module}.v").write_text(netlists[n.node.name].verilog)
     (tmp_path / "top.sv").write_text(emitted.sources[-1].read_text())
-    (tmp_path / "split.v").write_text(SPLIT)
+    (tmp_path / "split.v").write_text(SPLIT_LUT6_2)
     files = " ".join(f"{n.module}.v" for n in emitted.nodes)
     log = run_yosys(
         tmp_path,

@@ -25,6 +25,8 @@ import hwqnn
 from hwqnn import Accelerator, accelerator, ir
 from hwqnn.cosim import Mismatch
 from hwqnn.dataflow import Design
+from hwqnn.dataflow.design import Store
+from hwqnn.dataflow.pins import Pin, Pins
 from hwqnn.emit import Emitted, EmittedNode
 
 Run = Callable[..., Ran]
@@ -59,7 +61,9 @@ def memory(emitted: Emitted, layer: str, kind: str) -> Path:
 
 @pytest.fixture(scope="module")
 def acc() -> Accelerator:
-    return hwqnn.compile(small_models.binary(), torch.rand(1, 16), name="binary")
+    layers = ("hidden.0.0", "hidden.1.0", "output")
+    pins = Pins({layer: Pin(store=Store.LUT) for layer in layers})
+    return hwqnn.compile(small_models.binary(), torch.rand(1, 16), name="binary", pins=pins)
 
 
 @pytest.fixture(scope="module")
@@ -136,10 +140,12 @@ def test_every_wrong_rom_bit_is_found_where_it_is(acc: Accelerator, emitted: Emi
 
 
 @pytest.fixture
-def faulty(hwqnn: Run, data: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Mutation], Ran]:
-    """Runs `hwqnn build` on the binary model with RTL that `mutation` has changed."""
+def faulty(hwqnn: Run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
+    """Runs `hwqnn build` on the binary model with RTL that `mutation` has changed, and with the weights of some layers in a ROM of LUTs."""
 
-    def run(mutation: Mutation, model: str = "binary", *options: object) -> Ran:
+    fold = tmp_path / "fold.json"
+
+    def run(mutation: Mutation, model: str = "binary", *options: object, in_luts: tuple[str, ...] = ()) -> Ran:
         def emit(design: Design, directory: Path) -> Emitted:
             written = accelerator_emit(design, directory)
             mutation(written)
@@ -147,7 +153,8 @@ def faulty(hwqnn: Run, data: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
 
         accelerator_emit = accelerator.emit
         monkeypatch.setattr(accelerator, "emit", emit)
-        return hwqnn("build", f"{MODELS}:{model}", "--data", data, "--no-synth", "--jobs", 1, "-o", "out", *options)
+        fold.write_text(json.dumps({"layers": {layer: {"store": "lut"} for layer in in_luts}}))
+        return hwqnn("build", f"{MODELS}:{model}", "--data", data, "--no-synth", "--jobs", 1, "--fold", fold, "-o", "out", *options)
 
     return run
 
@@ -178,7 +185,7 @@ def bit_of(layer: str, kind: str) -> Mutation:
     [("hidden.0.0", "weight"), ("hidden.1.0", "weight"), ("output", "weight"), ("hidden.0.0", "init"), ("hidden.1.0", "init"), ("output", "init")],
 )
 def test_a_wrong_rom_bit(faulty: Callable[..., Ran], layer: str, kind: str) -> None:
-    failed_at(faulty(bit_of(layer, kind)), layer)
+    failed_at(faulty(bit_of(layer, kind), in_luts=("hidden.0.0", "hidden.1.0", "output")), layer)
 
 
 def test_a_wrong_input_threshold(faulty: Callable[..., Ran]) -> None:
@@ -191,7 +198,7 @@ def test_a_wrong_input_threshold(faulty: Callable[..., Ran]) -> None:
 )
 def test_a_wrong_rom_bit_of_several_bits(faulty: Callable[..., Ran], layer: str, kind: str) -> None:
     """2-bit activations, 4-bit weights, and scales that differ by class."""
-    failed_at(faulty(bit_of(layer, kind), "mixed"), layer)
+    failed_at(faulty(bit_of(layer, kind), "mixed", in_luts=("first", "last")), layer)
 
 
 def line(file: str, old: str, new: str) -> Mutation:
@@ -204,7 +211,7 @@ def line(file: str, old: str, new: str) -> Mutation:
         ("accumulators.sv", "first ? init[p] : acc_q", "first ? init[p] : init[p]", "hidden.0.0"),
         ("mvu.sv", "if (step && first_pass) pieces[sf_q]", "if (step) pieces[sf_q]", "hidden.0.0"),
         ("activation.sv", "{acc_i[p], ODD}", "{acc_i[p], !ODD}", "output"),
-        ("argmax.sv", "> best_d[j] ||", ">= best_d[j] ||", "argmax"),
+        ("argmax.sv", "value > best_q", "value >= best_q", "argmax"),
         ("argmax.sv", "SIGNED != 0 ?", "SIGNED == 0 ?", "argmax"),
     ],
     ids=["accumulator", "buffer", "parity", "ties", "sign"],
@@ -216,8 +223,8 @@ def test_a_wrong_line(faulty: Callable[..., Ran], file: str, old: str, new: str,
 @pytest.mark.parametrize(
     ("file", "old", "new", "model", "layer"),
     [
-        ("mux2.sv", "FF00_F0F0_CCCC_AAAA", "FF00_F0F0_CCCC_AAA8", "binary", "hidden.0.0"),
-        ("mux2.sv", ".I1(one_i[b])", ".I1(one_i[b+1])", "binary", "hidden.0.0"),
+        ("mux2.sv", "FF00_F0F0_CCCC_AAAA", "FF00_F0F0_CCCC_AAA8", "binary", "hidden.1.0"),
+        ("mux2.sv", ".I1(one_i[b])", ".I1(one_i[b+1])", "binary", "hidden.1.0"),
     ],
 )
 def test_a_wrong_primitive(faulty: Callable[..., Ran], file: str, old: str, new: str, model: str, layer: str) -> None:
@@ -259,7 +266,7 @@ def test_a_counter_that_counts_too_far(faulty: Callable[..., Ran]) -> None:
 
 def test_a_stuck_input(faulty: Callable[..., Ran]) -> None:
     start = time.monotonic()
-    refused_quickly(faulty(line("fifo.sv", "assign s_tready_o = !full_q;", "assign s_tready_o = 1'b0;")), "stuck", "layer 'input'")
+    refused_quickly(faulty(line("fifo_ram.sv", "assign s_tready_o = room_q;", "assign s_tready_o = 1'b0;")), "stuck", "layer 'input'")
     assert time.monotonic() - start < 30
 
 
@@ -284,16 +291,16 @@ def test_a_block_that_stops_after_some_frames(faulty: Callable[..., Ran]) -> Non
     ("file", "old", "new"),
     [
         ("concat.sv", "if (advance) chosen_q", "chosen_q"),
-        ("fifo.sv", "full_q  <= valid_q &&", "full_q  <= 1'b0 &&"),
+        ("fifo_shift.sv", "full_q  <= valid_q &&", "full_q  <= 1'b0 &&"),
         ("ring_buffer.sv", "s_tready_o = held_q[COUNT_BITS-1]", "s_tready_o = 1'b1"),
     ],
     ids=["concat", "fifo", "ring"],
 )
 def test_what_only_a_full_design_shows(faulty: Callable[..., Ran], file: str, old: str, new: str) -> None:
     """Blocks that are never held back unless all the buffers behind them are full: pauses must be long enough for that."""
-    ran = faulty(line(file, old, new), "residual")
+    ran = faulty(line(file, old, new), "residual", "--fps", 2e5)  # slow enough for a ring
     assert ran.code == 1, ran
-    assert "assertion" in ran.err or "bits wrong" in ran.out
+    assert "assertion" in ran.err or "stuck" in ran.err or "bits wrong" in ran.out
 
 
 @pytest.mark.parametrize("port", ["tdata", "tlast", "tready"])

@@ -16,8 +16,8 @@ from hwqnn.dataflow.pins import Pins
 from hwqnn.dataflow.stage import Stage, stages
 from hwqnn.ir import Graph, Type
 
-_MAX_INPUT_BITS = 1024
-"""The widest input stream that is tried: AXI4-Stream's usual limit."""
+_MAX_INPUT_BITS = 8192
+"""The widest input stream that is tried: a frame of 784 bytes in a cycle. Wires inside a chip have no limit; a DMA has a narrower one."""
 
 Hop = dict[tuple[int, int], tuple[Way, ...]]
 """The ways from one width to another, by the numbers of the two widths; none between widths that are not there."""

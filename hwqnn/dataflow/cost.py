@@ -12,10 +12,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from math import log2
 from pathlib import Path
 
-from hwqnn.dataflow.design import Block, Resources
+from hwqnn.dataflow.design import Block, Memory, Resources
 
 COSTS = Path(__file__).with_name("costs.json")
 """For each kind of block: the LUTs, and the ns, for one of each amount."""
@@ -45,11 +46,15 @@ def weighed(amounts: Amounts, weights: Amounts, otherwise: float) -> float:
     return weights.get("block", 0.0) + sum(amount * weights.get(name, otherwise) for name, amount in amounts.items())
 
 
-_WEIGHTS: dict[str, dict[str, dict[str, float]]] = json.loads(COSTS.read_text()) if COSTS.exists() else {}
+@cache
+def fitted() -> Mapping[str, Mapping[str, Amounts]]:
+    """What `COSTS` holds, by kind and by what is estimated: "lut" or "delay_ns"."""
+    found: dict[str, dict[str, dict[str, float]]] = json.loads(COSTS.read_text()) if COSTS.exists() else {}
+    return found
 
 
 def _weights(kind: str, what: str) -> Amounts:
-    return _WEIGHTS.get(kind, {}).get(what, {})
+    return fitted().get(kind, {}).get(what, {})
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -69,7 +74,8 @@ class MeasuredBlock(Block):
     @property
     def estimate(self) -> Resources:
         parts = self.parts
-        cells = replace(parts.exact, lut=parts.exact.lut + weighed(parts.mapped, _weights(self.costs, "lut"), otherwise=1.0))
+        luts = parts.exact.lut + weighed(parts.mapped, _weights(self.costs, "lut"), otherwise=1.0)
+        cells = replace(parts.exact, lut=max(0.0, luts))  # weights may be negative, and blocks larger than any that was measured
         return cells + self.datapath_cells
 
     @property
@@ -82,13 +88,48 @@ class MeasuredBlock(Block):
         return weighed(self.parts.paths, _weights(self.costs, "delay_ns"), otherwise=0.0)
 
 
+_CHUNK = 64
+"""Bits of a ROM that the mapper sees together (`rtl/cyclic_rom.sv`): of those that are alike it makes one."""
+
+
 def rom_luts(width: int, depth: int) -> float:
-    """LUTs of a ROM in logic: a LUT6 holds 64 words of a bit, MUXF7 and MUXF8 join four, shallow ROMs repeat columns."""
+    """LUTs of a ROM in logic, of contents that nobody knows: shallow ones say the same in several bits, or what the address says."""
     if depth <= 1:
         return 0.0
-    lut6 = -(-depth // 64)
-    joined = 1 if lut6 == 1 else 2 if lut6 == 2 else 4 * -(-lut6 // 4) + 0.5 * (-(-lut6 // 4) - 1)
-    return min(width, 2 ** min(depth, 20) / 2) * joined
+    if depth > 16:
+        return width * _deep(depth)
+    kinds = 1 << depth
+    telling = kinds - 2 - (depth - 1).bit_length()
+    return sum(telling * (1 - (1 - 1 / kinds) ** min(_CHUNK, width - start)) for start in range(0, width, _CHUNK))
+
+
+def rom_luts_of(memory: Memory) -> float:
+    """LUTs of a ROM in logic, of these contents."""
+    words = len(memory.words)
+    if words <= 1:
+        return 0.0
+    free = {sum((at >> bit & 1) << at for at in range(words)) for bit in range((words - 1).bit_length())} | {0, (1 << words) - 1}
+    columns = [sum((word >> bit & 1) << at for at, word in enumerate(memory.words)) for bit in range(memory.width)]
+    chunks = [set(columns[start : start + _CHUNK]) - free for start in range(0, memory.width, _CHUNK)]
+    return sum(map(len, chunks)) * _deep(words)
+
+
+def _deep(words: int) -> float:
+    """A LUT6 holds 64 words of a bit, MUXF7 and MUXF8 join four."""
+    lut6 = -(-words // 64)
+    return 1 if lut6 == 1 else 2 if lut6 == 2 else 4 * -(-lut6 // 4) + 0.5 * (-(-lut6 // 4) - 1)
+
+
+def choose_luts(bits: int, words: int) -> int:
+    """LUTs of `rtl/choose.sv`: a LUT6 for four words of a bit, what joins four of these lies beside them; two words share LUTs."""
+    if words <= 1:
+        return 0
+    if words == 2:
+        return -(-bits // 2)
+    if words <= 16:
+        return bits * -(-words // 4)
+    slices, rest = divmod(words, 16)
+    return slices * choose_luts(bits, 16) + choose_luts(bits, rest) + choose_luts(bits, slices + (rest > 0))
 
 
 _SMALL_COUNTERS = (0.0, 0.0, 3.0, 5.0, 5.0, 6.0, 6.0, 7.0, 3.0)

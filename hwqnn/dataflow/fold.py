@@ -25,7 +25,8 @@ DEFAULT_FPS = 1_000_000.0
 MAX_UTILIZATION = 0.8
 """The share of the board that a design may use: fuller devices route badly."""
 _SCARCITY = 0.1
-"""The price of block RAM and DSPs, in parts of the LUTs that the board has for each: idle ones save LUTs, but are not spent to save three of them."""
+"""The price of all other cells, in parts of the LUTs that the board has for each: idle ones save LUTs, but a block RAM is not spent to save three,
+nor 100 registers to save five."""
 _EXACT = 1e-6
 
 
@@ -34,7 +35,7 @@ class Solution:
     """A design, and how far it can be from the best. Prices are of estimated cells, FIFOs at their least depth.
 
     Attributes:
-        price: LUTs, and the small prices of block RAM and DSPs. bound: no design of the rate that was looked for has a lower one.
+        price: LUTs, and the small prices of the other cells. bound: no design of the rate that was looked for has a lower one.
         fps: frames per second, as simulated. most_fps: no design that fits makes more; None where the rate was given.
         seconds: that it took.
     """
@@ -117,8 +118,8 @@ def solve(
 
 def _prices(board: Board) -> Resources:
     have = board.resources
-    bram36, dsp = (_SCARCITY * have.lut / cells if cells else 0.0 for cells in (have.bram36, have.dsp))
-    return Resources(lut=1.0, bram36=bram36, dsp=dsp)
+    each = {name: _SCARCITY * have.lut / cells if cells else 0.0 for name, cells in vars(have).items()}
+    return Resources(**{**each, "lut": 1.0})
 
 
 def _room(board: Board, share: float, limits: Mapping[str, float]) -> Resources:

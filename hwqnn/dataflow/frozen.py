@@ -18,11 +18,17 @@ from hwqnn.dataflow.threshold import output_code
 from hwqnn.gates import frozen
 from hwqnn.ir import Threshold, Type
 
-MAX_VECTOR_BITS = 1024
-"""The widest beat of a vector: as `MAX_WINDOW_BITS`."""
+MAX_VECTOR_BITS = 8192
+"""The widest beat of a vector: 784 bytes, and any window (`MAX_WINDOW_BITS`)."""
 
-MAX_WEIGHTS = 1 << 19
-"""The most weights that are not 0: of a seventh of a LUT each, they fill any board."""
+MAX_PRODUCTS = 1 << 19
+"""The most bits of inputs times weights that are not 0: of a seventh of a LUT each, they fill any board."""
+
+MAX_SUM_BITS = 30
+"""The widest sums: the portable text counts in 32 bits."""
+
+MAX_TABLE_BITS = 14
+"""The widest sums behind several thresholds, for which a table of all sums is made: with more bits that takes minutes."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -47,9 +53,12 @@ class Frozen(Block):
         return cls(beat_in=beats[0], beat_out=beats[1], matrix=matrix, threshold=threshold, budget_ns=budget_ns)
 
     @staticmethod
-    def fits(matrix: Matrix, x: Type) -> bool:
-        """Whether this could be built: nothing is shared between the weights of groups, which take turns, and a vector comes whole."""
-        return matrix.groups == 1 and matrix.inputs * x.bits <= MAX_VECTOR_BITS and int(np.count_nonzero(matrix.weight)) <= MAX_WEIGHTS
+    def fits(matrix: Matrix, threshold: Threshold | None, x: Type, acc: Accumulator) -> bool:
+        """Whether this could be built: groups, which take turns, share nothing; a vector comes whole; sums are not too wide."""
+        products = int(np.count_nonzero(matrix.weight)) * x.bits
+        widest = MAX_SUM_BITS if threshold is None or threshold.levels < 2 else MAX_TABLE_BITS
+        narrow = (acc.hi - acc.lo).bit_length() <= widest
+        return matrix.groups == 1 and matrix.inputs * x.bits <= MAX_VECTOR_BITS and products <= MAX_PRODUCTS and narrow
 
     @property
     def style(self) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow.cost import MeasuredBlock, Parts, adder_carry4, comparator_carry4, counters, rom_luts
+from hwqnn.dataflow.cost import MeasuredBlock, Parts, adder_carry4, comparator_carry4, counters, rom_luts_of
 from hwqnn.dataflow.design import Beat, Memory, Resources, Schedule
 from hwqnn.dataflow.pack import kind, memory
+from hwqnn.gates.delay import CLOCK_TO_OUT, LUT, chain
 from hwqnn.ir import ChannelAffine, Edge, smallest
 
 
@@ -21,6 +23,8 @@ class ArgMaxBlock(MeasuredBlock):
     module: ClassVar[str] = "argmax"
     channels: int
     vectors: int = 1
+    budget_ns: float = math.inf
+    """Logic delay allowed between registers."""
 
     @property
     def fold(self) -> int:
@@ -32,13 +36,20 @@ class ArgMaxBlock(MeasuredBlock):
         return (self.beat_in.elements - 1).bit_length() if self.beat_out.elements == 1 else 0
 
     @property
+    def x_register(self) -> bool:
+        """Whether values wait in a register before the first comparison: a FIFO shows its beat a clock-to-output and a LUT after the clock's edge."""
+        bits = self.beat_in.type.bits
+        compared = CLOCK_TO_OUT + 2 * LUT + chain(-(-bits // 2)) + LUT  # the FIFO's LUT, one for two bits of each value, and what chooses
+        return self.beat_out.elements == 1 and compared > self.budget_ns
+
+    @property
     def cycles(self) -> int:
         return self.fold * self.vectors
 
     @property
     def schedule(self) -> Schedule:
         every = np.ones(self.cycles, dtype=bool)
-        return Schedule(every, every, np.arange(self.cycles) % self.fold == self.fold - 1, 1 + self.levels)
+        return Schedule(every, every, np.arange(self.cycles) % self.fold == self.fold - 1, 1 + self.levels + self.x_register)
 
     @property
     def parameters(self) -> dict[str, int]:
@@ -50,6 +61,7 @@ class ArgMaxBlock(MeasuredBlock):
             "WIDTH": self.beat_in.type.bits,
             "SIGNED": int(kind(self.beat_in.type) == 2),  # the bits of bipolar values order as they do
             "OUT_BITS": self.beat_out.type.bits,
+            "X_REGISTER": int(self.x_register),
         }
 
     @property
@@ -68,8 +80,10 @@ class ArgMaxBlock(MeasuredBlock):
         winners = [-(-lanes >> level) for level in range(1, self.levels + 1)]
         lane_bits = sum(n * min(level, self.levels) for level, n in enumerate(winners, 1))
         kept = sum(winners) * width + lane_bits - alone * width + (0 if alone else width + 2 * index - ((lanes & -lanes).bit_length() - 1))
-        carries = (matches + (not alone)) * comparator_carry4(width)
-        exact = Resources(ff=kept + steps.bits + 2 * self.levels + 1 + (self.cycles > 1), carry4=carries + steps.carry4)
+        carries = matches * comparator_carry4(width) + (0 if alone else comparator_carry4(width + self.x_register))
+        late = self.levels + self.x_register
+        entering = lanes * width + (0 if alone else index - ((lanes & -lanes).bit_length() - 1)) if self.x_register else 0
+        exact = Resources(ff=kept + steps.bits + 2 * late + 1 + (self.cycles > 1) + entering, carry4=carries + steps.carry4)
         mapped = {
             "counters": steps.luts,
             "matches": matches,
@@ -97,6 +111,8 @@ class ArgMaxBlock(MeasuredBlock):
             "counters": steps.luts,
             "places": places,
             "compared": places * width,
+            "compared without carries": places * width * (comparator_carry4(width) == 0),
+            "single bits": places * (width == 1),
             "moved": moved * width,
             "moved index": moved * index,
             "numbered": numbered,
@@ -181,7 +197,7 @@ class ChannelAffineBlock(MeasuredBlock):
         kept = 0 if dsps == 1 else lanes * (2 * out if dsps == 0 else out)  # a single DSP has all of a lane's registers
         words = lanes * (mul + add) if self.fold > 1 else 0
         exact = Resources(
-            lut=rom_luts(words, self.fold),
+            lut=sum(rom_luts_of(memory) for memory in self.memories.values()),
             ff=steps.bits + 2 * address.bits + 4 + (self.fold > 1) + kept + (words if dsps != 1 else 0),
             carry4=steps.carry4 + 2 * address.carry4 + lanes * (0 if dsps == 1 else adder_carry4(out) + (adder_carry4(out) if dsps else 1)),
             dsp=lanes * dsps,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import log2
 from typing import ClassVar
 
@@ -180,10 +180,7 @@ class MatrixBlock(MeasuredBlock):
 
     @cached_property
     def memories(self) -> dict[str, Memory]:
-        acc = self.accumulator
-        init = acc.init
-        if self.product is Product.PLANES and not counts_agreements(self.matrix, self.beat_in.type):
-            init = init - plane_excess(self.matrix, self.beat_in.type)
+        acc, init = self.accumulator, _start(self.matrix, self.beat_in.type, self.accumulator, self.product)
         files = {} if self.store is Store.FUSED else {"WEIGHT_FILE": self.weights}
         files |= {
             "INIT_FILE": memory(init.reshape(self.classes * self.sets, self.pe) & ((1 << acc.bits) - 1), acc.bits),
@@ -207,7 +204,7 @@ class MatrixBlock(MeasuredBlock):
 
     @property
     def costs(self) -> str:
-        return "mvu with DSPs" if self.product is Product.DSP else "mvu"
+        return "mvu"
 
     @property
     def datapath_cells(self) -> Resources:
@@ -250,7 +247,10 @@ class MatrixBlock(MeasuredBlock):
         width = (self.classes * self.sets - 1).bit_length()
         count = counters(columns, columns, rows)
         rom = rom_luts(width, rows) + rom_luts(width, columns)
-        return Parts(Resources(lut=rom, ff=count.bits + 2 * width, carry4=count.carry4), {"places": count.luts, "place bits": width, "placed": 1})
+        return Parts(
+            Resources(lut=rom, ff=count.bits + (columns > 1) + 2 * width, carry4=count.carry4),
+            {"places": count.luts, "place bits": width, "placed": 1},
+        )
 
     @property
     def _rom(self) -> Parts:
@@ -258,41 +258,60 @@ class MatrixBlock(MeasuredBlock):
         bits, words = self.pe * self.simd * self.matrix.weight_type.bits, self.weight_words
         if words == 1:
             return Parts(Resources())
-        address = counters(words)
+        address, kept = counters(words), 0 if self.product is Product.DSP else bits  # a DSP48 has a register for its weight
         if self.store is Store.FUSED:
             return Parts(Resources(ff=address.bits, carry4=address.carry4), {"address": address.luts, "fused": 1})
         if self.store is Store.BRAM:
             count, luts = block_ram(bits, words)
             more = bits * self.x_register
             return Parts(
-                Resources(lut=luts, ff=address.bits + bits + more, carry4=address.carry4, bram36=count), {"address": address.luts, "bram": 1}
+                Resources(lut=luts, ff=address.bits + kept + more, carry4=address.carry4, bram36=count), {"address": address.luts, "bram": 1}
             )
-        exact = Resources(lut=rom_luts(bits, words), ff=address.bits + bits, carry4=address.carry4)
+        exact = Resources(lut=rom_luts(bits, words), ff=address.bits + kept, carry4=address.carry4)
         return Parts(exact, {"address": address.luts, "weight bits": bits})
 
     @property
     def _sums(self) -> Parts:
         acc, inits, after = self.accumulator.bits, self.classes * self.sets, self._sums_after
         bits, low = self.pe * acc, min(self.sum_bits, acc)
-        ahead = inits > _MELTED
+        in_dsp = self.product is Product.DSP and self.simd == 1
+        ahead, differ = inits > _MELTED, self._starts_differ
         delayed = counters(inits).bits * (after - ahead) + 2 * after * (self.steps_a_sum > 1)
-        exact = Resources(lut=rom_luts(bits, inits) if ahead else 0, ff=bits * (1 + ahead) + delayed, carry4=self.pe * adder_carry4(acc))
+        start = Resources(lut=rom_luts(bits, inits) if ahead and differ else 0, ff=bits * (ahead and (differ or not in_dsp)) + delayed)
+        own = Resources() if in_dsp else Resources(ff=bits, carry4=self.pe * adder_carry4(acc))
         mapped = {
-            "accumulated": self.pe * low if self.steps_a_sum > 1 else 0,
-            "carried": bits - self.pe * low if self.steps_a_sum > 1 else 0,
-            "added": self.pe * low if self.steps_a_sum == 1 else 0,
-            "melted": bits if 1 < inits <= _MELTED else 0,
-            "melted much": bits if 4 < inits <= _MELTED else 0,
+            "accumulated": self.pe * low if self.steps_a_sum > 1 and not in_dsp else 0,
+            "carried": bits - self.pe * low if self.steps_a_sum > 1 and not in_dsp else 0,
+            "added": self.pe * low if self.steps_a_sum == 1 and not in_dsp else 0,
+            "melted": bits if 1 < inits <= _MELTED and differ else 0,
+            "melted much": bits if 4 < inits <= _MELTED and differ else 0,
             "signs": self.pe if self.levels == 1 else 0,
         }
-        return Parts(exact, mapped, {"accumulator": acc, "melted": 1 < inits <= _MELTED})
+        return Parts(start + own, mapped, {"accumulator": acc, "melted": 1 < inits <= _MELTED and differ})
+
+    @property
+    def _starts_differ(self) -> bool:
+        """Between outputs or positions: a ROM that says the same everywhere vanishes."""
+        start = _start(self.matrix, self.beat_in.type, self.accumulator, self.product)
+        return bool((start != start[:1, :1]).any())
 
     @property
     def _search(self) -> Parts:
         if not self.search_stages:
             return Parts(Resources())
         rows = Parts(Resources(ff=counters(self.sets).bits * (self._sums_after + 1)))
-        return rows + search_parts(self.pe, self.threshold_bits, self.search_stages, self.sets, self.search_registers)
+        acc = self.accumulator
+        assert acc.thresholds is not None
+        value = min(acc.bits, self.threshold_bits)
+        return rows + search_parts(self.pe, self.threshold_bits, value, acc.thresholds, self.search_stages, self.sets, self.search_registers)
+
+
+@lru_cache(maxsize=64)  # all foldings of a layer have the same
+def _start(matrix: Matrix, x: Type, acc: Accumulator, product: Product) -> np.ndarray:
+    """What the sums start from, int64 (kinds of positions, outputs)."""
+    if product is Product.PLANES and not counts_agreements(matrix, x):
+        return acc.init - plane_excess(matrix, x)
+    return acc.init
 
 
 def every(steps: int, of: int, which: slice) -> np.ndarray:

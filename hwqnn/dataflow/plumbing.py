@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow.cost import MeasuredBlock, Parts, between, counters
+from hwqnn.dataflow.cost import MeasuredBlock, Parts, choose_luts, counters
 from hwqnn.dataflow.design import Beat, Buffering, Resources, Schedule
 from hwqnn.dataflow.storage import block_ram, lut_ram, shift_registers
 
@@ -85,7 +85,7 @@ class Fifo(MeasuredBlock):
                 return Parts(Resources(lut=lut_ram(bits, depth), ff=3 * address + 2), {"address": address}, paths)
             case _:
                 count, luts = block_ram(bits, depth)
-                return Parts(Resources(lut=luts, ff=2 * address + 4 + bits, bram36=count), {"address": address})
+                return Parts(Resources(lut=luts, ff=2 * address + 4 + bits, bram36=count), {f"address of {address}": 1})
 
 
 def _shift_luts(bits: int, depth: int) -> int:
@@ -130,8 +130,8 @@ class WidthDown(MeasuredBlock):
     def parts(self) -> Parts:
         part = counters(self.ratio)
         return Parts(
-            Resources(ff=self.beat_in.bits + part.bits + 2, carry4=part.carry4),
-            {"counter": part.luts, **between("bits of one of", self.ratio, self.beat_out.bits)},
+            Resources(lut=choose_luts(self.beat_out.bits, self.ratio), ff=self.beat_in.bits + part.bits + 2, carry4=part.carry4),
+            {"counter": part.luts},
             {"counter": part.levels, "carries": part.bits > 2},
         )
 
@@ -165,7 +165,7 @@ class WidthUp(MeasuredBlock):
     @property
     def parts(self) -> Parts:
         part = counters(self.ratio)
-        exact = Resources(ff=self.beat_out.bits - self.beat_in.bits + part.bits, carry4=part.carry4)
+        exact = Resources(ff=self.beat_out.bits - self.beat_in.bits + part.bits + (self.ratio > 2), carry4=part.carry4)
         return Parts(exact, {"parts": self.ratio, "counter": part.luts}, {"counter": part.levels, "carries": part.bits > 2})
 
 

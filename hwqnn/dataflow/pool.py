@@ -13,6 +13,9 @@ from hwqnn.dataflow.pack import kind, memory
 from hwqnn.dataflow.storage import single_port_ram
 from hwqnn.ir import Geometry
 
+_SMALL = 6
+"""Bits of values that are compared without a carry chain: then the least costs less than the greatest."""
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Pooling(MeasuredBlock):
@@ -64,9 +67,22 @@ class Pooling(MeasuredBlock):
         bits, rows = self.beat_in.type.bits, len(self.least)
         row = counters(rows)
         masks = Resources(lut=rom_luts(self.lanes, rows), ff=self.lanes + row.bits, carry4=row.carry4) if rows > 1 else Resources()
-        compared = between("lanes of bits", bits, self.lanes) if bits > 1 else {}
+        compared = dict(between("lanes of bits", bits, self.lanes)) if bits > 1 else {}
+        if rows == 1 and 1 < bits <= _SMALL:
+            compared[f"least of bits {bits}"] = int(self.least.sum())
         lanes = Resources(lut=self.lanes * (bits == 1), ff=self.beat_in.bits, carry4=self.lanes * comparator_carry4(bits))
-        return Parts(masks + lanes, {"masks": row.luts, "masked": self.lanes * (rows > 1), **compared}, {"compared": bits, "masked": rows > 1})
+        masked = rows > 1 and bits > 1
+        return Parts(
+            masks + lanes,
+            {
+                "masks": row.luts,
+                "masked": self.lanes * masked,
+                "masked bits": self.lanes * bits * masked,
+                "masked single bits": self.lanes * (rows > 1 and bits == 1),
+                **compared,
+            },
+            {"compared": bits, "masked": rows > 1},
+        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -195,7 +195,7 @@ def _matrix(graph: Graph, op: Op, sources: tuple[Stage | None, ...], clock_mhz: 
         for product in styles
         for store in _stores(Mvu.words(matrix, pe, simd), product)
     )
-    if Frozen.fits(matrix, x.type):
+    if Frozen.fits(matrix, threshold, x.type, acc):
         foldings += (Folding(matrix.inputs, matrix.outputs, Store.FROZEN),)
     yield Stage(op.name, "mvu", edge, sources, frame, foldings, block, matrix.vectors)
 
@@ -326,8 +326,9 @@ def _channel_affine(graph: Graph, op: Op, sources: tuple[Stage | None, ...], clo
 def _argmax(graph: Graph, op: Op, sources: tuple[Stage | None, ...], clock_mhz: float) -> Iterator[Stage]:
     assert isinstance(op, ArgMax)
     x, y = graph.edges[op.inputs[0]], graph.edges[op.name]
+    budget = budget_ns(clock_mhz)
 
     def block(f: Folding) -> Block:
-        return ArgMaxBlock(beat_in=Beat(f.simd, x.type), beat_out=Beat(f.pe, y.type), channels=x.channels, vectors=_pixels(x))
+        return ArgMaxBlock(beat_in=Beat(f.simd, x.type), beat_out=Beat(f.pe, y.type), channels=x.channels, vectors=_pixels(x), budget_ns=budget)
 
     yield Stage(op.name, "argmax", op.name, sources, (_size(x),), tuple(Folding(d, op.k) for d in divisors(x.channels)), block)

@@ -7,21 +7,21 @@ _RAMB18 = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
 
 
 def lut_ram(bits: int, words: int) -> int:
-    """LUTs of a RAM: four make 32 words of six bits (RAM32M), or 64 of three (RAM64M). Banks of these want a multiplexer, one LUT for three more
-    banks, and enables."""
+    """LUTs of a RAM: four make 32 words of six bits (RAM32M), or 64 of three (RAM64M). Banks of these want enables, and a multiplexer: one LUT
+    for three more banks; of more than twelve, yosys makes one for every two."""
     if words <= 32:
         return -(-bits // 6) * 4
     banks = -(-words // 64)
-    return -(-bits // 3) * 4 * banks + bits * -(-(banks - 1) // 3) + banks * (0 if banks == 1 else 1 if banks <= 16 else 2)
+    return -(-bits // 3) * 4 * banks + bits * (-(-(banks - 1) // 3) if banks <= 12 else banks // 2) + banks * (banks > 1)
 
 
 def single_port_ram(bits: int, words: int) -> int:
-    """LUTs of a RAM that reads where it writes: a LUT holds 32 words of two bits (RAM32M, eight in four LUTs), or 64 of one (RAM64X1S); two and four
-    of these are joined for free, others want a multiplexer and enables."""
+    """LUTs of a RAM that reads where it writes: a LUT holds 32 words of two bits (RAM32M, eight in four LUTs), or 64 of one (RAM64X1S); four
+    of these are joined for free, more want a multiplexer and enables."""
     if words <= 32:
         return -(-bits // 8) * 4
     banks = -(-words // 64)
-    joined = banks if banks in (1, 2, 4) else banks + -(-(banks - 1) // 3)
+    joined = banks + -(-(-(-banks // 4) - 1) // 3) + (banks == 3)
     return bits * joined + (0 if banks in (1, 2, 4) else banks)
 
 

@@ -155,28 +155,37 @@ class ThresholdBlock(MeasuredBlock):
             "coded": self.lanes * stages * (base % (1 << stages) > 0),
         }
         if stages == 1 and self.rows == 1:
-            # only the bits above the constant's trailing zeros matter
-            t = int(self.thresholds[0, 0])
-            constant = max(0, self.bits - 1 - ((t & -t).bit_length() - 1 if t else 0))
-            return Parts(
-                cells + Resources(ff=self.lanes),
-                coded | {"constant": self.lanes * (constant > 0), "constant bits": self.lanes * constant},
-                {"compared": 1},
-            )
-        return Parts(cells, coded, {"counters": steps.levels}) + search_parts(self.lanes, self.bits, stages, self.rows, self.search_registers)
+            # of each lane only the bits above its constant's trailing zeros matter; four of them fit into a LUT
+            zeros = [(int(t) & -int(t)).bit_length() - 1 if t else 0 for t in np.broadcast_to(self.thresholds[:, 0], (self.lanes,))]
+            matter = [max(0, self.beat_in.type.bits - z) for z in zeros]
+            large = [bits for bits in matter if bits > _IN_A_LUT]
+            exact = Resources(lut=sum(1 < bits <= _IN_A_LUT for bits in matter), ff=self.lanes, carry4=sum(-(-bits // 8) for bits in large))
+            return Parts(cells + exact, coded | {"large constants": len(large), "constant bits": sum(large)}, {"compared": 1})
+        value = self.beat_in.type.bits
+        search = search_parts(self.lanes, self.bits, value, self.thresholds, stages, self.rows, self.search_registers)
+        return Parts(cells, coded, {"counters": steps.levels}) + search
 
 
-def search_parts(lanes: int, bits: int, stages: int, rows: int, registers: int) -> Parts:
-    """Of `rtl/threshold_search.sv`."""
-    row, twice, word = counters(rows).bits, registers - 1, lanes * bits
+_SHORT = 6
+"""Bits of a comparison that is a LUT or two, of which there is nothing to take away."""
+
+
+_IN_A_LUT = 4
+"""Bits that are compared with a constant in one LUT; for more, yosys makes a carry chain."""
+
+
+def search_parts(lanes: int, bits: int, value_bits: int, thresholds: np.ndarray, stages: int, rows: int, registers: int) -> Parts:
+    """Of `rtl/threshold_search.sv`, whose values have `value_bits` that are not but their sign again."""
+    row, twice, value = counters(rows).bits, registers - 1, lanes * value_bits
+    differ = min(bits, int(np.abs(thresholds).max()).bit_length() + bool(thresholds.min() < 0))  # the others only repeat the sign
     apart = [k for k in range(stages) if row + k >= _APART]
-    ff = word * (stages - 1) + lanes * stages * (stages + 1) // 2 + row * (stages - 1)
-    ff += twice * (2 * word * stages + lanes * stages * (stages - 1) // 2 + row * stages)
-    exact = Resources(lut=sum(rom_luts(word, rows << k) for k in apart), ff=ff, carry4=lanes * stages * comparator_carry4(bits))
+    ff = value * (stages - 1) + lanes * stages * (stages + 1) // 2 + row * (stages - 1)
+    ff += twice * ((value + lanes * differ) * stages + lanes * stages * (stages - 1) // 2 + row * stages)
+    exact = Resources(lut=sum(rom_luts(lanes * differ, rows << k) for k in apart), ff=ff, carry4=lanes * stages * comparator_carry4(bits))
     mapped = {
-        "compared": word * (stages - (rows == 1) if not twice else stages),
-        "looked up": word * (stages - len(apart) - (rows == 1)),
-        "constants": word * (rows == 1),
-        "stages": lanes * stages,
+        "compared": value * (stages - (rows == 1) if not twice else stages),
+        **{f"looked up by {row + k}": lanes * differ for k in range(stages) if 0 < row + k < _APART},
+        "constants": value * (rows == 1),
+        "stages": lanes * stages * min(1.0, bits / _SHORT),
     }
     return Parts(exact, mapped, {"compared": bits, "looked up": (row + stages) * (not twice), "searched": 1})

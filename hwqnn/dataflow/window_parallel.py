@@ -118,6 +118,16 @@ class ParallelWindow(MeasuredBlock):
         }
 
     @property
+    def _bounds(self) -> dict[str, float]:
+        """Bits of rows, and of columns, that are compared with constants to tell whether a window is complete."""
+        lines, across = self.geometry.output(self.height, self.width)
+        first = -(-_first(self.geometry, self.width) // self.width)
+        last_row, last_column = first + (lines - 1) * self.geometry.stride[0], (across - 1) * self.geometry.stride[1]
+        rows, columns = counters(-(-self.cycles // self.width)).bits, counters(self.width).bits
+        below, above = first > 0, last_row < (self.cycles - 1) // self.width
+        return {"first row": rows * below, "last row": rows * above, "last column": columns * (last_column < self.width - 1)}
+
+    @property
     def parts(self) -> Parts:
         bits, taps, (kh, kw), along = self.beat_in.bits, self.geometry.taps, self.geometry.kernel, self.geometry.dilation[1]
         gap, address = self.gap, counters(self.gap)
@@ -125,20 +135,26 @@ class ParallelWindow(MeasuredBlock):
             case LineStore.SHIFT:
                 lines = Parts(Resources(lut=shift_registers(self._line_bits, gap), ff=self._line_bits * gap if gap <= 2 else 0))
             case LineStore.RAM:
-                lines = Parts(Resources(lut=single_port_ram(self._line_bits, gap), ff=address.bits), {"line counter": address.bits})
+                lines = Parts(
+                    Resources(lut=single_port_ram(self._line_bits, gap), ff=address.bits),
+                    {"line counter": address.luts, "line banks": self._line_bits * (gap > 64)},
+                )
             case LineStore.BLOCK:
                 count, luts = block_ram(self._line_bits, gap)
                 cells = Resources(lut=luts, ff=address.bits, bram36=count)
-                lines = Parts(cells, {"line counter": address.bits}, {"line block RAM": 1})
+                lines = Parts(cells, {"line counter": address.luts}, {"line block RAM": 1})
         waits = bits * kh * (kw - 1)  # between the taps of a row
         inside_y, inside_x = self.geometry.inside(self.height, self.width)
         always = np.outer(inside_y.all(axis=0), inside_x.all(axis=0))  # on the map: these taps' registers are also the chain's
         steps = counters(self.width, -(-self.cycles // self.width))
         strides, drains = counters(*self.geometry.stride), self.cycles > self.height * self.width
+        later = np.diff(always[:, ::-1].astype(int), axis=1) > 0 if along == 2 else always[:0]  # a tap that joins its wait: a shift register of three
+        joined = bits * int(later.sum())
         exact = Resources(
-            lut=shift_registers(waits, along),
+            lut=shift_registers(waits, along) + joined,
             ff=bits * (taps - int(always.sum()) + int(always[0, 0] if self.line_store is LineStore.SHIFT else always[:, 0].sum()))
             + (waits * along if along <= 2 else 0)
+            - 3 * joined
             + steps.bits
             + strides.bits
             + 2
@@ -153,6 +169,7 @@ class ParallelWindow(MeasuredBlock):
             "counter bits": steps.bits,
             "strides": strides.luts,
             "drains": drains,
+            **self._bounds,
         }
         return Parts(exact, mapped, {"counters": steps.levels, "outside": bool((~always).any())}) + lines
 

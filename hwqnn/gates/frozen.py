@@ -12,10 +12,12 @@ from functools import cache
 import numpy as np
 
 from hwqnn.dataflow.design import Datapath, Resources
+from hwqnn.gates.delay import LUT
 from hwqnn.gates.frozen_heap import compress
 from hwqnn.gates.frozen_lookup import at_least, lookup
 from hwqnn.gates.frozen_plan import Plan, Terms, compression_luts, count_luts, digits, plan
 from hwqnn.gates.netlist import ONE, ZERO, Netlist, Wire
+from hwqnn.gates.remembered import remembered
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def frozen(forms: Forms, budget_ns: float) -> Datapath:
     """The layer as a datapath: x_i all inputs, w_i the kind of position, sum_o all outputs, element 0 lowest."""
     inputs, outputs = len(forms.weights[0]), len(forms.weights)
     n = Netlist(budget_ns)
-    x = n.input("x_i", inputs * forms.x_bits)
+    x = n.input("x_i", inputs * forms.x_bits, late_ns=LUT)  # that chooses what a FIFO shows
     w = n.input("w_i", forms.address_bits)
     builder = _Builder(n, forms, planned(forms), x, w)
     n.output("sum_o", [wire for o in range(outputs) for wire in builder.output(o)])
@@ -82,15 +84,22 @@ _CHEAP = 1 << 13
 
 def estimate(forms: Forms, budget_ns: float) -> Resources:
     """The cells of `frozen`: exactly for small layers; within about a tenth of the LUTs, and a third of the rest, without building large ones."""
+    return _estimate(forms, budget_ns)[0]
+
+
+@remembered
+def _estimate(forms: Forms, budget_ns: float) -> tuple[Resources, int]:
+    """The cells, and at least how deep it is."""
     if sum(weight != 0 for row in forms.weights for weight in row) <= _CHEAP:
-        return frozen(forms, budget_ns).cells
-    made = planned(forms)
-    luts = 5.0 * len(made.rows)
-    for s in made.sums:
-        heights = made.columns(s.terms)
+        made = frozen(forms, budget_ns)
+        return made.cells, made.depth
+    sums = planned(forms)
+    luts = 5.0 * len(sums.rows)
+    for s in sums.sums:
+        heights = sums.columns(s.terms)
         luts += count_luts(heights[0]) if len(heights) == 1 else float(compression_luts(np.array(sum(heights)), np.array(s.most.bit_length())))
     luts *= _LARGER
-    return Resources(lut=luts, ff=luts * (2.7 if budget_ns < 4 else 0.7), carry4=0.5 * luts)
+    return Resources(lut=luts, ff=luts * (2.7 if budget_ns < 4 else 0.7), carry4=0.5 * luts), 1
 
 
 _LARGER = 1.08  # built / estimated, of large layers at 100 to 200 MHz

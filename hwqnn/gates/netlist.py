@@ -35,10 +35,10 @@ class Netlist:
     _functions: dict[tuple[int, tuple[Wire, ...]], Wire] = field(default_factory=dict)
     _delayed: dict[Wire, Wire] = field(default_factory=dict)
 
-    def input(self, port: str, bits: int) -> list[Wire]:
-        """A port of `bits` bits, registered outside."""
+    def input(self, port: str, bits: int, late_ns: float = 0.0) -> list[Wire]:
+        """A port of `bits` bits, registered outside, and so much later there than a register's output: through logic."""
         cell = self._add(Input(port))
-        self._inputs[port] = [self._wire(cell, pin, 0, delay.CLOCK_TO_OUT) for pin in range(bits)]
+        self._inputs[port] = [self._wire(cell, pin, 0, delay.CLOCK_TO_OUT + late_ns) for pin in range(bits)]
         return list(self._inputs[port])
 
     def output(self, port: str, wires: Sequence[Wire], depth: int = 1) -> None:

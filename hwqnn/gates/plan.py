@@ -9,9 +9,9 @@ spent plus the least that can be left to spend.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from hwqnn.gates import delay
 from hwqnn.gates.counters import MOST, SPAN, Chain, Counter, FullAdder
@@ -53,13 +53,14 @@ def plan(heights: Heights, limit: Limits) -> tuple[Counter, ...]:
     done: list[Counter] = []
     made = (0,) * len(heights)  # by this round's counters: not for themselves, so that the depth grows with the logarithm of the height
     while sum(heights) + sum(made) > _LOW:
-        moves = [move for move in _moves(heights, limit) if move.efficiency == 2 and move.luts <= 4]
+        moves = [move for move in _moves(heights, limit) if move.removed == 2 * move.luts and move.luts <= 4]
         if not moves and not sum(made):
             break
         if moves:
-            best = max(moves, key=lambda move: (move.luts, -move.ternary, -move.counter.column))
+            best = max(moves, key=lambda move: (move.luts, "T" not in move.links, -move.column))
             done.append(best.counter)
-            heights, made = best.left, _sum(made, best.made)
+            left = best.left(heights)
+            heights, made = left, tuple(m + after - rest for m, after, rest in zip(made, best.after, left, strict=True))
         if not moves:
             heights, made = _sum(heights, made), (0,) * len(heights)
     return (*done, *_search(_sum(heights, made), limit))
@@ -69,71 +70,89 @@ def _sum(a: Heights, b: Heights) -> Heights:
     return tuple(x + y for x, y in zip(a, b, strict=True))
 
 
-@dataclass(frozen=True)
-class _Move:
-    counter: Counter
+class _Move(NamedTuple):
+    """A counter that a heap can use: its cells, how many bits it removes, and the heights after it.
+
+    Attributes:
+        links: of a chain; empty for a full adder.
+        bits, cin: as in `Chain`, or (bits,) of a `FullAdder`.
+    """
+
     luts: int
     carry4: int
-    ternary: bool
     removed: int
-    left: Heights
-    made: Heights
+    after: Heights
+    column: int
+    links: str
+    bits: tuple[int, ...]
+    cin: bool
 
     @property
-    def after(self) -> Heights:
-        return _sum(self.left, self.made)
+    def counter(self) -> Counter:
+        return Chain(self.column, self.links, self.bits, self.cin) if self.links else FullAdder(self.column, self.bits[0])
 
-    @property
-    def efficiency(self) -> float:
-        return self.removed / self.luts
+    def left(self, heights: Heights) -> Heights:
+        """The heights without the counter's inputs."""
+        rest, column = list(heights), self.column
+        rest[column] -= self.cin
+        for link, bits in zip(self.links or "T", self.bits, strict=True):
+            rest[column] -= bits
+            column += SPAN[link]
+        return tuple(rest)
 
 
 def _search(heights: Heights, limit: Limits) -> tuple[Counter, ...]:
     columns = len(heights)
-    beam: dict[Heights, tuple[float, tuple[Counter, ...]]] = {heights: (0.0, ())}
-    best: tuple[float, tuple[Counter, ...]] | None = None
+    beam: dict[Heights, tuple[float, tuple[_Move, ...]]] = {heights: (0.0, ())}
+    best: tuple[float, tuple[_Move, ...]] | None = None
     while beam:
-        following: dict[Heights, tuple[float, tuple[Counter, ...]]] = {}
+        following: dict[Heights, tuple[float, tuple[_Move, ...]]] = {}
         for state, (cost, path) in beam.items():
             if max(state, default=0) <= 1:
                 if best is None or cost < best[0]:
                     best = cost, path
                 continue
+            height = sum(state)
             for move in _moves(state, limit):
                 spent = cost + move.luts + _CARRY4 * move.carry4
-                if best is not None and spent + (sum(move.after) - columns) / 2 >= best[0]:
+                if best is not None and spent + (height - move.removed - columns) / 2 >= best[0]:
                     continue
                 if move.after not in following or spent < following[move.after][0]:
-                    following[move.after] = spent, (*path, move.counter)
+                    following[move.after] = spent, (*path, move)
         ranked = heapq.nsmallest(_BEAM, following.items(), key=lambda item: item[1][0] + sum(item[0]) / 2)
         beam = dict(ranked)
     assert best is not None
-    return best[1]
+    return tuple(move.counter for move in best[1])
 
 
 def _moves(heights: Heights, limit: Limits) -> list[_Move]:
     """Every counter that this heap can use."""
-    moves = []
+    moves: list[_Move] = []
     done = True
     for column, height in enumerate(heights):
         if height >= 3 or (done and height == 2):
-            moves.append(_move(FullAdder(column, min(height, 3)), 1, 0, False, heights, {column: min(height, 3)}, (column, column + 1)))
+            bits = min(height, 3)
+            after = list(heights)
+            after[column] += 1 - bits
+            within = column + 1 < len(heights)
+            if within:
+                after[column + 1] += 1
+            moves.append(_Move(1, 0, bits - 1 - within, tuple(after), column, "", (bits,), False))
         done = done and height < 2
         if height >= 2:
             for head in range(3):
                 for link in "TB":
-                    moves += _chains(heights, column, head, link, limit)
+                    _chains(moves, heights, column, head, link, limit)
     return moves
 
 
-def _chains(heights: Heights, start: int, head: int, link: str, limit: Limits) -> list[_Move]:
-    """The chains of `head` H and then some links of another kind."""
+def _chains(moves: list[_Move], heights: Heights, start: int, head: int, link: str, limit: Limits) -> None:
+    """Adds the chains of `head` H and then some links of another kind."""
     columns = len(heights)
-    taken: dict[int, int] = {}
-    moves: list[_Move] = []
-    column, passed, links = start, False, ""
+    after = list(heights)  # of the columns that the chain has passed; the sum's highest bits come on top
+    column, links, removed = start, "", 0
+    passed = cin = False
     counts: tuple[int, ...] = ()
-    cin = False
     while True:
         kind = "H" if len(links) < head else link
         span, most = SPAN[kind], limit.ternary if kind == "T" else limit.binary
@@ -142,26 +161,19 @@ def _chains(heights: Heights, start: int, head: int, link: str, limit: Limits) -
         bits = min(MOST[kind] - passed, heights[column])
         if bits + passed < (5 if kind == "H" else 1):
             break
-        cin = cin or (column == start and heights[column] > bits)
-        taken[column] = bits + (column == start and cin)
+        if column == start and heights[column] > bits:
+            cin, after[column], removed = True, after[column] - 1, 1
+        after[column] -= bits
+        removed += bits - span
+        for made in range(column, column + span):
+            after[made] += 1
         counts = (*counts, bits)
         passed = kind == "T" and bits + passed >= 3
         column, links = column + span, links + kind
         if len(links) < head or (len(links) == head and link == "B"):
             continue
-        made = (*range(start, column + 1), *([column] if passed else []))
-        move = _move(Chain(start, links, counts, cin), column - start, -(-(column - start) // 4), "T" in links, heights, taken, made)
+        top = 1 + passed if column < columns else 0
         full = column + 1 > start + most
-        if move.removed > 0 or (full and move.removed == 0):
-            moves.append(move)
-    return moves
-
-
-def _move(counter: Counter, luts: int, carry4: int, ternary: bool, heights: Heights, taken: dict[int, int], made: Sequence[int]) -> _Move:
-    left, new = list(heights), [0] * len(heights)
-    for column, bits in taken.items():
-        left[column] -= bits
-    for column in made:
-        if column < len(new):
-            new[column] += 1
-    return _Move(counter, luts, carry4, ternary, sum(taken.values()) - sum(new), tuple(left), tuple(new))
+        if removed > top or (full and removed == top):
+            ends = tuple(after) if not top else (*after[:column], after[column] + top, *after[column + 1 :])
+            moves.append(_Move(column - start, -(-(column - start) // 4), removed - top, ends, start, links, counts, cin))

@@ -23,6 +23,7 @@ from hwqnn.gates import first_stage, tables
 from hwqnn.gates.first_stage import Term
 from hwqnn.gates.heap import BitHeap
 from hwqnn.gates.netlist import Netlist, Wire
+from hwqnn.gates.remembered import remembered
 from hwqnn.ir import Bipolar, Type, UInt
 from hwqnn.resources import Resources
 
@@ -106,14 +107,14 @@ def fused(lanes: Lanes, words: tuple[int, ...], budget_ns: float) -> Datapath:
     return Datapath(module[0], lanes.x_bits, address_bits, lanes.pe * lanes.sum_bits, n.depth, (module,), (), n.cells)
 
 
-@cache
+@remembered
 def variable_cost(lanes: Lanes, budget_ns: float) -> tuple[Resources, int]:
     """(cells, depth) of `variable`, exactly."""
     n = _variable_lane(lanes.one(), budget_ns)
     return n.cells * lanes.pe, n.depth
 
 
-@cache
+@remembered
 def fused_cost(lanes: Lanes, depth: int, budget_ns: float) -> tuple[Resources, int]:
     """(cells, depth) of `fused` with `depth` words, by their number alone. LUTs and CARRY4 are bounds: words that agree let LUTs vanish, and lanes
     share some (of 64 agreements, random words: 1 to 7 % of 2 to 8 words, 30 % of a single one). The depth is the least; sparse words of few bits may

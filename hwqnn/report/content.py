@@ -95,6 +95,24 @@ class Clock:
 
 
 @dataclass(frozen=True)
+class Power:
+    """Watts at the target clock, as estimated: `dynamic_w` by kind of cell, `layers_w` (dynamic, less the trunk of the clock tree) by layer.
+
+    `energy_j` is a frame's, static power included; `toggle_rate` the average changes of a net in a clock cycle, counted in `cycles` cycles of
+    simulation; `coefficients_j` the joules that were taken for each event.
+    """
+
+    total_w: float
+    static_w: float
+    dynamic_w: Mapping[str, float]
+    layers_w: Mapping[str, float]
+    energy_j: float
+    toggle_rate: float
+    cycles: int
+    coefficients_j: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class Folding:
     """How good the folding is: its price is at most `gap` above the least, or its rate below the best (0: proved optimal)."""
 
@@ -158,6 +176,7 @@ class Report:
     Attributes:
         input: what the accelerator takes, such as "raw pixels" or "input quantizer codes".
         clock_mhz: the target. clock: what can be expected; None without synthesis.
+        power: None where a single image was simulated.
         resources: of the whole design; `source` says how they were found: `hwqnn.synth.source()`, or `ESTIMATE`. estimate: what was expected.
         seconds: wall-clock seconds by stage, in order.
         classes: the names of the classes.
@@ -174,6 +193,7 @@ class Report:
     exact: Exact
     performance: Performance
     clock: Clock | None
+    power: Power | None
     folding: Folding
     resources: Resources
     estimate: Resources

@@ -39,6 +39,23 @@ def error(value: float | None) -> str:
     return "" if value is None else f"{100 * value:+.0f} %"
 
 
+def engineering(value: float, unit: str) -> str:
+    """To three figures: 1.5e-13, "J" -> "0.15 pJ"; 0.0321, "W" -> "32.1 mW"."""
+    for factor, prefix in ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")):
+        if float(f"{value:.3g}") >= factor:
+            return f"{float(f'{value / factor:.3g}'):g} {prefix}{unit}"
+    return f"{float(f'{value / 1e-12:.3g}'):g} {'p' if value else ''}{unit}"
+
+
+def power(report: Report) -> str:
+    """The estimate in a line; nothing where there is none."""
+    found = report.power
+    if found is None:
+        return ""
+    total, static = engineering(found.total_w, "W"), engineering(found.static_w, "W")
+    return f"{total} ({static} of them static), {engineering(found.energy_j, 'J')} a frame at {number(report.clock_mhz)} MHz"
+
+
 def headline(report: Report) -> str:
     """The verdict in one line."""
     failed = [check.name for check in report.checks if not check.passed]

@@ -43,6 +43,7 @@ def to_json(report: Report) -> dict[str, Any]:
         "exact": asdict(report.exact),
         "performance": asdict(report.performance) | {"fps_at_expected_clock": report.estimated_fps},
         "expected_clock": None if report.clock is None else asdict(report.clock),
+        "power": None if report.power is None else asdict(report.power),
         "folding": asdict(report.folding),
         "resources": {"source": report.source} | _figures(report),
         "capacity": asdict(report.board.resources),
@@ -81,7 +82,13 @@ def render(report: Report) -> str:
         loader=jinja2.FileSystemLoader(_HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update(
-        percent=words.percent, number=words.number, seconds=words.seconds, rate=words.rate, error=words.error, data_uri=data_uri
+        percent=words.percent,
+        number=words.number,
+        seconds=words.seconds,
+        rate=words.rate,
+        error=words.error,
+        engineering=words.engineering,
+        data_uri=data_uri,
     )
     return environment.get_template("template.html").render(
         report=report,

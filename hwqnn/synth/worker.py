@@ -49,6 +49,8 @@ def main() -> None:
     run("read_verilog -lib -specify +/xilinx/cells_sim.v")
     run("read_verilog -sv -defer " + " ".join(sources))  # a library module with its default parameters may not elaborate
     run(f"hierarchy -check -top {top}")
+    # Made of primitives, which nothing improves: a lane that a block has dozens of is carried through once.
+    run("setattr -mod -set keep_hierarchy 1 products_*")
     synth("prepare:map_memory")
     if any(kind.startswith("$mem") for kind in cells()):
         synth("map_memory:map_ffram")
@@ -59,13 +61,13 @@ def main() -> None:
     synth("map_luts:finalize")
     run("chtype -set SRLC32E t:SRLC32E_opaque")
     synth("finalize:edif")
-    Path(CELLS).write_text(json.dumps(cells()))
     # A single module: submodules of several blocks could share a name. Modules are marked, and instances.
     run("setattr -mod -unset keep_hierarchy *")
     run("setattr -unset keep_hierarchy")
     run("flatten")
     run("delete t:$scopeinfo")
     run("opt_clean -purge")
+    Path(CELLS).write_text(json.dumps(cells()))
     run(f"write_verilog -noattr {NETLIST}")
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import small_models
 import torch
+from every_store import every_store
 from running import MODELS, Ran
 
 import hwqnn
@@ -49,6 +50,20 @@ def test_gates_compute_what_the_reference_computes(model: str, images: np.ndarra
         (source,) = node.sources
         assert not re.search(r"\b(always|initial|if|case)\b", source.read_text())
         assert source in netlist.sources
+
+
+def test_gates_of_every_store(tmp_path: Path) -> None:
+    """Weights in block RAM, in the products' LUTs and as logic, DSPs, a window and a FIFO in block RAM."""
+    acc = every_store()
+    emitted = acc.write(tmp_path / "rtl")
+    netlist = acc.write_netlist(tmp_path / "netlist", emitted=emitted)
+    primitives = (tmp_path / "netlist" / "primitives.v").read_text()
+    assert all(f"module {kind}" in primitives for kind in ("RAMB18E1", "DSP48E1", "RAM32M", "SRL16E"))
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 4, 4, 1))
+    for pause_seed in (0, 5):
+        found = acc.simulate(pixels, emitted=netlist, pause_seed=pause_seed)
+        assert found.comparison.mismatches == 0
+        assert found.as_predicted or pause_seed
 
 
 def flip(netlist: Path) -> None:

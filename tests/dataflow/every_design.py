@@ -21,9 +21,10 @@ CLOCK = 100.0
 
 
 def price(cost: Resources) -> float:
-    """With block RAM and DSPs at a tenth of the rate at which the board has them: what the solver asks while it has plenty."""
+    """With all but LUTs at a tenth of the rate at which the board has them: what the solver asks while it has plenty."""
     have = BOARD.resources
-    return cost.lut + 0.1 * (cost.bram36 * have.lut / have.bram36 + cost.dsp * have.lut / have.dsp)
+    others = cost.ff / have.ff + cost.carry4 / have.carry4 + cost.bram36 / have.bram36 + cost.dsp / have.dsp
+    return cost.lut + 0.1 * have.lut * others
 
 
 @cache

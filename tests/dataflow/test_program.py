@@ -34,7 +34,7 @@ def network(seed: int) -> Graph:
     match seed % 5:
         case 0:
             net = Net(few, (4,), seed)
-            net.dense(6, of=weight)
+            net.dense(3, of=weight)
             net.quantize(2)
             net.dense(2, of=Int(4))
         case 1:
@@ -57,57 +57,73 @@ def network(seed: int) -> Graph:
 
 @dataclass(eq=False)
 class Every:
-    """All designs of a graph, by price: their cells and intervals with FIFOs that are deep enough."""
+    """All designs of a graph, by price, and what they cost and reach."""
 
     designs: list[Design]
     cells: np.ndarray
+    prices: np.ndarray
     intervals: dict[int, int]
+    sized: dict[int, np.ndarray]
 
     @staticmethod
     def of(graph: Graph) -> Every:
-        designs = sorted(every_design(graph, 2, scarce=True), key=lambda d: price(estimate(d)))
-        return Every(designs, np.array([estimate(d).vector for d in designs]), {})
+        designs = list(every_design(graph, 2, scarce=True))
+        cells = np.array([estimate(d).vector for d in designs])
+        prices = np.array([price(Resources(*row)) for row in cells])
+        order = np.argsort(prices, kind="stable")
+        return Every([designs[i] for i in order], cells[order], prices[order], {}, {})
 
     def interval(self, i: int) -> int:
+        """With FIFOs that are deep enough."""
         if i not in self.intervals:
             self.intervals[i] = simulate(with_depth(self.designs[i], 64)).interval
         return self.intervals[i]
 
     def within(self, room: np.ndarray) -> np.ndarray:
+        """Those that fit but for deeper FIFOs."""
         return np.flatnonzero((self.cells <= room + 1e-9).all(axis=1))
+
+    def fits(self, i: int, room: np.ndarray) -> bool:
+        """With FIFOs as deep as they must be."""
+        if i not in self.sized:
+            self.sized[i] = size_fifos(self.designs[i]).estimate.vector
+        return bool((self.sized[i] <= room + 1e-3).all())
 
 
 @pytest.mark.parametrize("seed", range(15))
 def test_no_design_is_better(seed: int) -> None:
-    """Rooms are drawn from what the designs take, so that any kind of cell may be short. A design that fits but for deeper FIFOs is no rival."""
+    """Rooms are drawn from what the designs take, so that any kind of cell may be short. A design that fits but for deeper FIFOs is no rival, but may
+    be why the search ends early, without a claim to be the best.
+
+    What is found may be cheaper than all designs here, which have no FIFOs that only win cycles (`decouple.py`): it is checked by itself.
+    """
     graph, rng = network(seed), np.random.default_rng(seed)
     every = Every.of(graph)
     for _ in range(6):
         room = np.quantile(every.cells, rng.uniform(0.02, 0.9), axis=0) * rng.uniform(1, 1.2, len(KINDS))
         limits, cycles = dict(zip(KINDS, room.tolist(), strict=True)), int(rng.integers(1, 40))
-        there = every.within(room)
-        best = next((i for i in there if every.interval(i) <= cycles), None)
+        in_time = (i for i in every.within(room) if every.interval(i) <= cycles)
+        first = next(in_time, None)
+        tempting = first is not None and not every.fits(first, room)
+        best = first if not tempting else next((i for i in in_time if every.fits(i, room)), None)
         try:
             found = fold.solve(graph, BOARD, clock_mhz=CLOCK, fps=RATE / cycles, limits=limits)
         except CheckError:
-            sized = None if best is None else size_fifos(every.designs[best]).estimate
-            assert sized is None or (sized.vector > room).any(), f"{limits}, {cycles} cycles"
+            assert best is None or tempting, f"{limits}, {cycles} cycles"
             continue
-        assert best is not None
         assert (found.design.estimate.vector <= room + 1e-3).all()
         assert simulate(found.design).interval <= cycles
-        least = price(estimate(every.designs[best]))
-        assert found.bound <= least + 0.1
         assert found.price == pytest.approx(price(with_depth(found.design, 2).estimate), abs=0.1)
-        if found.optimal:
-            assert found.price == pytest.approx(least, abs=0.1)
-        elif not (size_fifos(every.designs[best]).estimate.vector > room).any():
-            assert found.price <= 1.01 * least
+        assert best is not None
+        least = every.prices[best]
+        assert found.bound <= least + 0.1
+        if found.optimal or not tempting:
+            assert found.price <= (1.0 if found.optimal else 1.01) * least + 0.1
 
 
 @pytest.mark.parametrize("seed", range(15))
 def test_no_design_is_faster(seed: int) -> None:
-    """... and of those as fast none that fits is cheaper."""
+    """... and of those as fast none that fits is cheaper. FIFOs that only win cycles may make what is found faster than all designs here."""
     graph, rng = network(seed), np.random.default_rng(seed)
     every = Every.of(graph)
     for _ in range(3):
@@ -117,7 +133,7 @@ def test_no_design_is_faster(seed: int) -> None:
         try:
             found = fold.solve(graph, BOARD, clock_mhz=CLOCK, fps="max", limits=dict(zip(KINDS, room.tolist(), strict=True)))
         except CheckError:
-            assert all((size_fifos(every.designs[i]).estimate.vector > room).any() for i in there)
+            assert not any(every.fits(i, room) for i in there)
             continue
         assert (found.design.estimate.vector <= room + 1e-3).all()
         assert fewest
@@ -125,8 +141,9 @@ def test_no_design_is_faster(seed: int) -> None:
         assert found.fps == RATE / simulate(found.design).interval
         if found.optimal:
             assert found.fps >= RATE / fewest - 1e-6
-        if found.optimal and found.fps == RATE / fewest:
-            assert found.price <= min(price(estimate(every.designs[i])) for i in there if every.interval(i) == fewest) + 0.1
+        rivals = (i for i in there if RATE / every.interval(i) >= found.fps and every.fits(i, room))
+        if found.optimal and (best := next(rivals, None)) is not None:
+            assert found.price <= every.prices[best] + 0.1
 
 
 @pytest.mark.parametrize("kind", ["lut", "ff"])
@@ -172,7 +189,7 @@ import json
 from hand_made import GRAPHS
 from hwqnn import boards
 from hwqnn.dataflow import fold
-found = fold.solve(GRAPHS["residual"](), boards.load("zynq7020"), clock_mhz=100.0, fps="max", limits={"lut": 9000})
+found = fold.solve(GRAPHS["residual"](), boards.load("zynq7020"), clock_mhz=100.0, fps=2e4)
 print(json.dumps([fold.pins_of(found.design), [(n.name, n.block.parameters) for n in found.design.nodes]]))
 """
 

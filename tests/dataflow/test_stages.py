@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hand_made import GRAPHS, Net, cnv
 
+from hwqnn.dataflow.design import Store
 from hwqnn.dataflow.stage import stages
 from hwqnn.errors import UnsupportedError
-from hwqnn.ir import Add, Bipolar, Graph, Threshold, UInt
+from hwqnn.ir import Add, Bipolar, Graph, Int, Threshold, UInt
 
 
 def kinds(graph: Graph) -> list[tuple[str, str]]:
@@ -110,6 +111,25 @@ def test_elements_a_frame(name: str) -> None:
                 assert schedule.gives * block.beat_out.elements == int(np.prod(graph.edges[stage.edge].shape))
                 assert block.beat_out.type.bits >= graph.edges[stage.edge].type.bits
             assert block.cycles == schedule.cycles
+
+
+@pytest.mark.parametrize(
+    ("x", "weights", "bits", "frozen"),
+    [
+        (UInt(4), Int(4), 3, True),
+        (UInt(8), Int(8), 0, True),
+        (UInt(8), Int(8), 1, True),
+        (UInt(8), Int(8), 2, False),  # a table of all sums would have 2**21 entries for each output
+        (UInt(20), Int(16), 0, False),  # sums beyond the 32 bits of the portable text
+    ],
+)
+def test_only_sums_that_are_not_too_wide_are_frozen(x: UInt, weights: Int, bits: int, frozen: bool) -> None:
+    net = Net(x, (32,))
+    net.dense(4, of=weights)
+    if bits:
+        net.quantize(bits)
+    (stage,) = stages(net.graph("net"), 100.0)
+    assert any(folding.store is Store.FROZEN for folding in stage.foldings) == frozen
 
 
 def test_nothing_to_compute() -> None:

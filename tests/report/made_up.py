@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hwqnn import boards
-from hwqnn.report import Accuracy, Check, Clock, Exact, Folding, Hop, Layer, Performance, Report, Sample
+from hwqnn.report import Accuracy, Check, Clock, Exact, Folding, Hop, Layer, Performance, Power, Report, Sample
 from hwqnn.resources import Resources
 
 
@@ -42,8 +42,23 @@ def example(model: str = "tfc-w1a1", layer: str = "features.2") -> Report:
         exact=Exact(rtl_bits_compared=23_800_000, rtl_mismatches=0, software_disagreements=0),
         performance=Performance(latency_cycles=238, interval_cycles=98, fps=100e6 / 98, binary_tops=0.121),
         clock=Clock(
-            117.6, 95.0, 145.3, False, "static timing of the netlist of yosys, times 2.1 for routing", 4.05,
+            117.6,
+            95.0,
+            145.3,
+            False,
+            "static timing of the netlist of yosys, times 2.1 for routing",
+            4.05,
             (Hop(layer, "mvu", ("FDRE", "LUT6", "CARRY4"), "i_mvu.sum[3]", 2.87), Hop("features.6", "fifo", ("LUT4", "FDRE"), "full_q", 1.18)),
+        ),
+        power=Power(
+            0.212,
+            0.15,
+            {"lut": 0.021, "carry4": 0.004, "ff": 0.012, "bram36": 0.0, "dsp": 0.0, "clock": 0.025},
+            {layer: 0.044, "features.6": 0.011, "features.13": 0.002},
+            0.212 / 1.02e6,
+            0.173,
+            9800,
+            {"lut": 1.5e-13, "carry4": 4e-13, "ff": 5e-14, "bram36": 1.5e-11, "dsp": 1e-11, "clock_ff": 1.5e-14, "clock_tree": 5e-11},
         ),
         folding=Folding(True, 0.0),
         resources=Resources(lut=6812, ff=5120, carry4=640, bram36=0.0, dsp=0),

@@ -13,7 +13,7 @@ import pytest
 from made_up import example
 
 from hwqnn.report import SCHEMA, Accuracy, Check, Clock, Exact, Folding, Report, render, to_json, write
-from hwqnn.report.words import headline, rate, seconds
+from hwqnn.report.words import engineering, headline, rate, seconds
 from hwqnn.resources import Resources
 
 NASTY = "<script>alert('x')</script>\"'&{{ 7*7 }}"
@@ -61,7 +61,7 @@ def without_measurements() -> Report:
         full,
         accuracy=Accuracy(images=0, software=None, reference=None, rtl=None, rtl_images=0),
         exact=Exact(0, 0, 0),
-        clock=None, resources=full.estimate, source="estimate",
+        clock=None, power=None, resources=full.estimate, source="estimate",
         layers=tuple(dataclasses.replace(layer, synthesized=None, logic_ns=None) for layer in full.layers),
         classes=(), confusion=None, samples=(), options={}, versions={},
     )  # fmt: skip
@@ -183,7 +183,8 @@ def test_the_page_says_what_matters() -> None:
         "Every check passed", "agrees with the exact model on all 23,800,000 bits compared, over 1,000 images", "94.84 %", "95.10 %",
         "1.02 M frames/s", "2.38 µs",
         "At 100 MHz it classifies 1.02 M frames a second", "estimated clock is 118 MHz (95 to 145, not placed or routed)",
-        "FDRE → LUT6 → CARRY4", "i_mvu.sum[3]", "4.050", "proved optimal", "features.6 (window)", "features.6 (matmul)",
+        "FDRE → LUT6 → CARRY4", "i_mvu.sum[3]", "4.050", "how many cells a net drives does not count",
+        "proved optimal", "features.6 (window)", "features.6 (matmul)",
         "6,812 of 53,200 LUTs", "12.8 %", "features.2", "4,407", "-22 %", "21.7 s", "yosys 0.70 synth_xilinx",
     ):  # fmt: skip
         assert expected in words
@@ -200,6 +201,34 @@ def test_a_missed_clock_is_said_and_fails_nothing() -> None:
     routed = dataclasses.replace(example(), clock=Clock(131.0, 131.0, 131.0, True, "placed and routed by Vivado v2024.1"))
     assert "It closes timing at 131 MHz (placed and routed by Vivado v2024.1)." in Page(render(routed)).words
     assert "Critical path" not in Page(render(routed)).words
+
+
+def test_power_is_told_as_an_estimate_with_its_coefficients() -> None:
+    words = Page(render(example())).words
+    for expected in (
+        "212 mW",
+        "150 mW",
+        "62 mW",
+        "17.3 %",
+        "208 nJ",
+        "within a factor of about two",
+        "nothing was measured",
+        "a change of a LUT 0.15 pJ",
+        "of the clock tree 50 pJ",
+    ):
+        assert expected in words
+    found = to_json(example())["power"]
+    assert (found["dynamic_w"]["clock"], found["layers_w"]["features.6"], found["coefficients_j"]["dsp"]) == (0.025, 0.011, 1e-11)
+    assert to_json(without_measurements())["power"] is None
+    assert "Power" not in Page(render(without_measurements())).words
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [(1.5e-13, "J", "0.15 pJ"), (0.2115, "W", "212 mW"), (9.999e-4, "W", "1 mW"), (4.1e-7, "J", "410 nJ"), (2.0, "W", "2 W"), (0.0, "W", "0 W")],
+)
+def test_engineering(value: float, unit: str, text: str) -> None:
+    assert engineering(value, unit) == text
 
 
 def test_a_folding_that_is_not_proved_best_says_so() -> None:

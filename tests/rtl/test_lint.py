@@ -30,6 +30,8 @@ LEGAL = {
         {"PE": 2, "WIDTH": 4, "KERNEL_W": 4, "MIN_ROWS": 1},
         {"HEIGHT": 4, "WIDTH": 9, "KERNEL_H": 2, "KERNEL_W": 2},
     ),
+    "choose": ({}, {"COUNT": 1}, {"WIDTH": 2, "COUNT": 35}),
+    "choose_slice": ({}, {"COUNT": 1}, {"WIDTH": 3, "COUNT": 13}),
     "width_down": ({}, {"WIDTH": 3, "RATIO": 5}),
     "width_up": ({}, {"WIDTH": 3, "RATIO": 5, "BEATS": 15}),
     "threshold": (
@@ -128,6 +130,8 @@ ILLEGAL = (
     ("pool_stream", {"KERNEL_W": 2}),
     ("pool_stream", {"FOLD": 4, "MIN_ROWS": 2}),
     ("width_down", {"RATIO": 1}),
+    ("choose", {"COUNT": 0}),
+    ("choose_slice", {"COUNT": 17}),
     ("width_up", {"RATIO": 3, "BEATS": 4}),
     ("threshold", {"WIDTH": 8, "T_BITS": 8}),
     ("threshold", {"FOLD": 4, "ROWS": 2}),

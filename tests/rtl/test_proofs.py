@@ -18,6 +18,20 @@ def test_mux2(width, select, tmp_path):
     )
 
 
+@pytest.mark.parametrize(("width", "count"), [(2, 1), (3, 2), (2, 4), (1, 7), (2, 11), (1, 16), (1, 21), (1, 270)])
+def test_choose(width, count, tmp_path):
+    """Of words that there are."""
+    bits = max((count - 1).bit_length(), 1)
+    ports = f"input logic [{count - 1}:0][{width - 1}:0] words, input logic [{bits - 1}:0] index, output logic [{width - 1}:0] y"
+    cases = " ".join(f"{i}: y = words[{i}];" for i in range(count))
+    prove_equal(
+        tmp_path,
+        f"module structural({ports}); logic [{width - 1}:0] word; assign y = index < {count} ? word : 0;\n"
+        f"choose #(.WIDTH({width}), .COUNT({count})) i (.words_i(words), .index_i(index), .word_o(word)); endmodule\n",
+        f"module golden({ports}); always_comb case (index) {cases} default: y = 0; endcase endmodule\n",
+    )
+
+
 @pytest.mark.parametrize(("lanes", "rows", "levels"), [(2, 3, 3), (1, 1, 5)])
 def test_threshold_rom(lanes, rows, levels, tmp_path):
     """Every stage of the search, given any known bits, compares with the entry in the middle of what they leave."""

@@ -6,12 +6,24 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pyosys
-
 from hwqnn.paths import RTL
+from hwqnn.synth import models, primitives
 
 SCRIPT = "import sys; from pyosys import libyosys; design = libyosys.Design(); [libyosys.run_pass(p, design) for p in sys.argv[1:]]"
 LIBRARY = "read_verilog -defer -sv -DHWQNN_XC7 " + " ".join(str(path) for path in sorted(RTL.glob("*.sv")))
+
+SPLIT_LUT6_2 = """\
+module \\LUT6_2 (output O6, output O5, input I0, I1, I2, I3, I4, I5);
+  parameter [63:0] INIT = 0;
+  parameter _TECHMAP_CONSTMSK_I5_ = 0;
+  generate
+    if (_TECHMAP_CONSTMSK_I5_) LUT5 #(.INIT(INIT[63:32])) o6 (.O(O6), .I0(I0), .I1(I1), .I2(I2), .I3(I3), .I4(I4));
+    else LUT6 #(.INIT(INIT)) o6 (.O(O6), .I0(I0), .I1(I1), .I2(I2), .I3(I3), .I4(I4), .I5(I5));
+  endgenerate
+  LUT5 #(.INIT(INIT[31:0])) o5 (.O(O5), .I0(I0), .I1(I1), .I2(I2), .I3(I3), .I4(I4));
+endmodule
+"""
+"""A library for `techmap`: two LUTs for a LUT6_2, of which `sta` knows no timing."""
 
 
 def run_yosys(folder: Path, passes: list[str]) -> str:
@@ -53,4 +65,6 @@ def synthesize(sources: list[Path]) -> list[Path]:
     files = sources if len(sources) > 1 else [*sorted(RTL.glob("*.sv")), *sources]
     read = "read_verilog -defer -sv -DHWQNN_XC7 " + " ".join(str(path) for path in files)
     run_yosys(sources[-1].parent, [read, "synth_xilinx -family xc7 -noiopad -noclkbuf -flatten -top top", f"write_verilog -noattr {netlist}"])
-    return [netlist, Path(pyosys.__file__).parent / "share" / "xilinx" / "cells_sim.v"]
+    cells = sources[-1].with_name("cells.v")
+    cells.write_text(models(primitives([netlist.read_text()])))
+    return [netlist, cells]

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from yosys import run_yosys
+from yosys import SPLIT_LUT6_2, run_yosys
 
 from hwqnn.errors import CheckError, ToolError
 from hwqnn.paths import RTL
@@ -15,19 +15,6 @@ from hwqnn.synth import Unit, netlists
 from hwqnn.synth.arcs import arcs
 from hwqnn.synth.gates import gates
 from hwqnn.synth.sta import Hop, Netlists
-
-SPLIT = """\
-module \\LUT6_2 (output O6, output O5, input I0, I1, I2, I3, I4, I5);
-  parameter [63:0] INIT = 0;
-  parameter _TECHMAP_CONSTMSK_I5_ = 0;
-  generate
-    if (_TECHMAP_CONSTMSK_I5_) LUT5 #(.INIT(INIT[63:32])) o6 (.O(O6), .I0(I0), .I1(I1), .I2(I2), .I3(I3), .I4(I4));
-    else LUT6 #(.INIT(INIT)) o6 (.O(O6), .I0(I0), .I1(I1), .I2(I2), .I3(I3), .I4(I4), .I5(I5));
-  endgenerate
-  LUT5 #(.INIT(INIT[31:0])) o5 (.O(O5), .I0(I0), .I1(I1), .I2(I2), .I3(I3), .I4(I4));
-endmodule
-"""
-"""What `shared/toolchain.md` prescribes: two LUT5 for a LUT6_2."""
 
 SOURCES = {
     "popcount": """
@@ -92,7 +79,7 @@ SOURCES = {
 
 def latest(folder: Path, passes: list[str]) -> int:
     """What yosys' sta says of the module that these passes leave, in ps."""
-    (folder / "split.v").write_text(SPLIT)
+    (folder / "split.v").write_text(SPLIT_LUT6_2)
     library = "read_verilog -overwrite -lib -specify +/xilinx/cells_sim.v"
     log = run_yosys(folder, [library, *passes, "techmap -map split.v t:LUT6_2", "sta"])
     found = re.search(r"Latest arrival time in '.*' is (\d+):", log)

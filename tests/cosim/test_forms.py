@@ -11,6 +11,7 @@ import torch
 
 import hwqnn
 from hwqnn.emit import Target, emit
+from hwqnn.errors import CheckError
 
 
 @pytest.mark.parametrize("target", Target)
@@ -35,4 +36,8 @@ def test_only_the_chosen_form_runs(target: Target, form: Target, right: str, ima
     path = tmp_path / "mux2.sv"
     assert path.read_text().count(right) == 1
     path.write_text(path.read_text().replace(right, right.replace("select_i", "!select_i")))
-    assert (acc.simulate(images, emitted=emitted, jobs=2).comparison.mismatches > 0) == (form is target)
+    try:
+        wrong = acc.simulate(images, emitted=emitted, jobs=2).comparison.mismatches > 0
+    except CheckError:  # wrong bits may break an assertion of the RTL first
+        wrong = True
+    assert wrong == (form is target)

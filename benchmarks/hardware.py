@@ -28,6 +28,7 @@ from hwqnn.build import Options, build
 from hwqnn.errors import HwqnnError
 from hwqnn.gates.products import Lanes, variable
 from hwqnn.ir import Bipolar
+from hwqnn.report import Folding
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS, PAGE = ROOT / "docs" / "hardware.json", ROOT / "docs" / "hardware.md"
@@ -123,15 +124,19 @@ def network(**options: Any) -> Callable[[], Result]:
         share = min(1.0, clock.mhz / report.clock_mhz)
         return Result(
             lut=c.lut, ff=c.ff, carry4=c.carry4, bram36=c.bram36, dsp=c.dsp,
-            clock_mhz=report.clock_mhz, estimated_mhz=clock.mhz, range_mhz=clock.range_mhz,
+            clock_mhz=report.clock_mhz, estimated_mhz=clock.mhz, range_mhz=(clock.low_mhz, clock.high_mhz),
             fps=p.fps, cycles=p.interval_cycles, latency=p.latency_cycles, tops=p.binary_tops * share,
             utilization=max(report.utilization.values()), compared=e.rtl_bits_compared, wrong=e.rtl_mismatches, images=report.accuracy.rtl_images,
-            accuracy=report.accuracy.reference if zoo.MODELS[options["model"]].weights else None, folding=report.folding,
+            accuracy=report.accuracy.reference if zoo.MODELS[options["model"]].weights else None, folding=folding_words(report.folding),
             failed_checks=[f"{check.name}: {check.detail}" for check in report.checks if not check.passed],
             seconds=round(time.perf_counter() - start, 1),
         )  # fmt: skip
 
     return measure
+
+
+def folding_words(folding: Folding) -> str:
+    return "proved optimal" if folding.optimal else f"within {max(folding.gap, 0.001):.1%}"
 
 
 def cells(r: Result) -> str:

@@ -94,7 +94,8 @@ def solve(
         """Empty where room is not what is missing."""
         missing = (f"{ceil(n):,} {name.upper()} of {int(getattr(stuck.room, name)):,}" for name, n in search.missing(stuck).items())
         needs = " or ".join(missing)
-        return f"does not fit {board.name} (--max-utilization {max_utilization:g}): it needs at least {needs} (estimate)" if needs else ""
+        given = "".join(f", --limit {name}={most:g}" for name, most in (limits or {}).items())
+        return f"does not fit {board.name} (--max-utilization {max_utilization:g}{given}): it needs at least {needs} (estimate)" if needs else ""
 
     stuck = Stuck(cycles, search.room)
     if fps != "max":
@@ -106,7 +107,7 @@ def solve(
     if isinstance(best, Stuck):
         if not (why := too_large(best)):
             raise CheckError(f"no folding of {graph.name} is left: what the fold file fixes of neighbouring layers does not go together")
-        raise CheckError(f"no folding of {graph.name} is small enough: it {why}; choose a larger board")
+        raise CheckError(f"no folding of {graph.name} is small enough: it {why}; leave it more room, or choose a larger board")
     if fps is None or fps == "max":
         return solution(best, rate / best.fewest)
     why = too_large(stuck) or "is faster than any folding of its layers" + (" that the fold file allows" if pins is not NO_PINS else "")

@@ -105,14 +105,18 @@ class Search:
         assert answer.selection is not None
         alone = self.choices.design(answer.selection)
         design = retimed(decoupled(alone, cycles))
-        sized = size_fifos(design)
+        sized = self._sized(design)
         interval = simulate(sized).interval
         if interval > cycles >= unbounded_interval(design):
-            sized = size_fifos(decoupled(sized, cycles, settled_interval))
+            sized = self._sized(decoupled(sized, cycles, settled_interval))
             interval = simulate(sized).interval
         names = {node.name for node in alone.nodes}
         added = sum((fifo(n.block.beat_in).estimate for n in sized.nodes if n.name not in names), Resources())
         return Found(sized, interval, cycles, answer.price + float(added.vector @ self.prices.vector), answer.bound)
+
+    def _sized(self, design: Design) -> Design:
+        """With FIFOs as deep as they must be, in the block RAM that is left where that is cheaper."""
+        return size_fifos(design, price=self.prices.bram36, spare=max(0.0, self.room.bram36 - design.estimate.bram36))
 
     def fastest(self, cycles: int) -> Found | Stuck:
         """The design with the fewest cycles between frames, not below `cycles`; of those the cheapest."""

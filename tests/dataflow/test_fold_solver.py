@@ -115,7 +115,8 @@ def test_least_price_for_the_cells_that_it_takes(cells: dict[str, int], cycles: 
     assert took.dsp <= have.dsp and took.bram36 <= have.bram36
 
     def priced(cost: Resources) -> float:
-        return cost.lut + 0.1 * sum(n * have.lut / m if m else 1e12 * n for n, m in ((cost.bram36, have.bram36), (cost.dsp, have.dsp)))
+        others = ((getattr(cost, kind), getattr(have, kind)) for kind in ("ff", "carry4", "bram36", "dsp"))
+        return cost.lut + 0.1 * sum(n * have.lut / m if m else 1e12 * n for n, m in others)
 
     def enough(cost: Resources) -> bool:
         return cost.dsp <= took.dsp and cost.bram36 <= took.bram36
@@ -265,7 +266,7 @@ def test_too_fast_for_any_folding() -> None:
 def test_no_folding_fits() -> None:
     with pytest.raises(
         CheckError,
-        match=r"no folding of mlp is small enough: it does not fit small .* it needs at least [\d,]+ LUT of 16 \(estimate\); choose a larger board",
+        match=r"no folding of mlp is small enough: it does not fit small .* it needs at least [\d,]+ LUT of 16 \(estimate\); leave it more room",
     ):
         fold.solve(mlp(64, 32, 10), small_board(lut=20), clock_mhz=CLOCK, fps=None)
 

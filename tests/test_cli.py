@@ -255,7 +255,7 @@ def test_a_board_that_synthesis_overflows(hwqnn: Run, data: Path, tmp_path: Path
     carry = report("roomy")["resources"]["carry4"]
     text = (BOARDS / "zynq7020.toml").read_text().replace("carry4 = 13300", f"carry4 = {carry - 1}").replace('"zynq7020"', '"tiny"')
     (tmp_path / "tiny.toml").write_text(text)
-    ran = hwqnn("build", BINARY, "--data", data, "--board", tmp_path / "tiny.toml", "--jobs", 2)
+    ran = hwqnn("build", BINARY, "--data", data, "--board", tmp_path / "tiny.toml", "--fold", "roomy/folding.json", "--jobs", 2)
     assert ran.code == 1, ran
     found = report("build/binary-tiny")
     failed = [check for check in found["verdict"]["checks"] if not check["passed"]]

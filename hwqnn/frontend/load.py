@@ -64,6 +64,8 @@ def run_user_file(path: Path) -> Iterator[ModuleType]:
     sys.modules[private] = module
     sys.path.insert(0, folder)
     try:
+        if b"\0" in path.read_bytes():
+            raise InputError(f"{path} is not Python: it holds null bytes")
         try:
             spec.loader.exec_module(module)
         except SyntaxError as error:

@@ -20,7 +20,10 @@ class Input:
 
 @dataclass(frozen=True, eq=False)
 class Lut:
-    """One physical LUT. Tables: one of at most six inputs, or two of the same at most five (outputs O6 and O5)."""
+    """One physical LUT. Tables: one of at most six inputs, or two (outputs O6 and O5), of the same at most five or of six.
+
+    Of six, O5 is what O6 is where the last input is 0.
+    """
 
     tables: tuple[int, ...]
     inputs: tuple[Wire, ...]

@@ -4,7 +4,11 @@
     B   one column: two bits (a binary adder's position); one LUT
     H   two columns: six bits of the lower one (Preusser's (0,6) atom); two LUTs
 
-A chain's first column takes one more bit, as carry in. HH is the (6,0,7;5) counter, H is 7:3, and a chain of T or B over all columns the final adder.
+A chain's first column takes one more bit, as carry in, unless it is a T of three bits or more. HH is the (6,0,7;5) counter, H is 7:3, and a chain of
+T or B over all columns the final adder.
+
+A slice has one pin, AX, for the carry in and for the first position's DI where that is not the LUT's own O5 (UG474, figure 2-24). So with a carry in,
+DI comes from O5: of a T that is the majority, so it takes none; of an H the parity of five bits, equal to the sixth wherever DI counts.
 Per LUT two bits vanish, at best: no counter on 7-series does more (Preusser 2017, table 1).
 
 Preusser, "Generic and universal parallel matrix summation with a flexible compression goal for Xilinx FPGAs", FPL 2017.
@@ -66,7 +70,9 @@ class Chain:
         cin = next(iter(take(self.column, int(self.cin))), ZERO)
         flat = n.together([cin, *(bit for bits in parts for bit in bits)], self.delay_ns)
         cin, rest = flat[0], flat[1:]
-        s, di, majority = [], [], ZERO
+        s: list[Wire] = []
+        di: list[Wire] = []
+        majority = ZERO
         for link, taken in zip(self.links, parts, strict=True):
             bits, rest = rest[: len(taken)], rest[len(taken) :]
             # DI is no LUT's input, in which an inverter would vanish
@@ -74,7 +80,11 @@ class Chain:
             majority = ZERO
             direct, others = (bits[0], bits[1:]) if bits else (ZERO, [])
             if link == "H":
-                s.append(n.lut(tables.count_bit(len(bits), 0), bits, own=True))
+                if cin is not ZERO and not s:
+                    position, direct = n.parity(bits)
+                else:
+                    position = n.lut(tables.count_bit(len(bits), 0), bits, own=True)
+                s.append(position)
                 one, two = n.lut2(_half(len(others), 1), _half(len(others), 2), others, own=True)
                 s.append(one)
                 di += [direct, two]

@@ -84,6 +84,21 @@ class Netlist:
             self._functions.update(zip(keys, made, strict=True))
         return made
 
+    def parity(self, inputs: Sequence[Wire]) -> tuple[Wire, Wire]:
+        """The parity of at most six wires in a LUT of its own, and a wire that equals the first of them wherever the parity is even.
+
+        Of six distinct ones that is the same LUT's O5, the parity of the others, so that it needs no way around the LUT. An inverter on the first
+        wire, which O5 cannot see, is left to it.
+        """
+        _, wires = self._reduce(tables.count_bit(len(inputs), 0), inputs)
+        if len(wires) < 6 or self.inverted(inputs[0]):
+            return self.lut(tables.count_bit(len(inputs), 0), inputs, own=True), inputs[0]
+        stage, ready = self._place(wires, delay.LUT)
+        function, _ = self._reduce(tables.count_bit(6, 0), [*inputs[1:], inputs[0]])
+        shared = tuple(self.delayed(wire, stage) for wire in (*wires[1:], wires[0]))
+        cell = self._add(Lut((function, tables.spread(function & (1 << 32) - 1, (0, 1, 2, 3, 4), 6)), shared))
+        return self._wire(cell, 0, stage, ready), self._wire(cell, 1, stage, ready)
+
     def carry(self, s: Sequence[Wire], di: Sequence[Wire], cin: Wire = ZERO) -> tuple[list[Wire], list[Wire]]:
         """A carry chain: (sums, carries), bit by bit.
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from hwqnn.gates import delay
 from hwqnn.gates.counters import MOST, SPAN, Chain, Counter, FullAdder
 
-_BEAM = 12
+_BEAM = 120
 _LOW = 40
 """Bits of a heap that is low enough to be searched."""
 _CARRY4 = 0.1
@@ -140,28 +140,31 @@ def _moves(heights: Heights, limit: Limits) -> list[_Move]:
             moves.append(_Move(1, 0, bits - 1 - within, tuple(after), column, "", (bits,), False))
         done = done and height < 2
         if height >= 2:
-            for head in range(3):
-                for link in "TB":
-                    _chains(moves, heights, column, head, link, limit)
+            for head, link in _KINDS:
+                _chains(moves, heights, column, head, link, limit)
     return moves
 
 
-def _chains(moves: list[_Move], heights: Heights, start: int, head: int, link: str, limit: Limits) -> None:
-    """Adds the chains of `head` H and then some links of another kind."""
+_KINDS = (("", "T"), ("", "B"), ("B", "T"), ("H", "T"), ("H", "B"), ("HH", "T"), ("HH", "B"))
+"""Chains: their first links, and the kind of all others. A B before T takes the carry in that a T can't."""
+
+
+def _chains(moves: list[_Move], heights: Heights, start: int, head: str, link: str, limit: Limits) -> None:
+    """Adds the chains of the links `head` and then some of the kind `link`."""
     columns = len(heights)
     after = list(heights)  # of the columns that the chain has passed; the sum's highest bits come on top
     column, links, removed = start, "", 0
     passed = cin = False
     counts: tuple[int, ...] = ()
     while True:
-        kind = "H" if len(links) < head else link
+        kind = head[len(links)] if len(links) < len(head) else link
         span, most = SPAN[kind], limit.ternary if kind == "T" else limit.binary
         if column + span > min(columns, start + most):
             break
         bits = min(MOST[kind] - passed, heights[column])
         if bits + passed < (5 if kind == "H" else 1):
             break
-        if column == start and heights[column] > bits:
+        if column == start and heights[column] > bits and not (kind == "T" and bits >= 3):
             cin, after[column], removed = True, after[column] - 1, 1
         after[column] -= bits
         removed += bits - span
@@ -170,7 +173,7 @@ def _chains(moves: list[_Move], heights: Heights, start: int, head: int, link: s
         counts = (*counts, bits)
         passed = kind == "T" and bits + passed >= 3
         column, links = column + span, links + kind
-        if len(links) < head or (len(links) == head and link == "B"):
+        if len(links) < len(head) or (links == head and link == "B"):
             continue
         top = 1 + passed if column < columns else 0
         full = column + 1 > start + most

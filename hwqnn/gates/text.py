@@ -108,9 +108,9 @@ class _Body:
             size = len(inputs)
             self._instances.append(f"LUT{size} #({1 << size}'h{tables_[0]:x}) i{number} (.O({output}), {', '.join(connected)})")
         else:
-            connected += [f".I{k}(1'b0)" for k in range(len(inputs), 5)]
-            init = f"64'h{tables_[0] << 32 | tables_[1]:x}"
-            self._instances.append(f"LUT6_2 #({init}) i{number} (.O6(n{number}), .O5(m{number}), {', '.join(connected)}, .I5(1'b1))")
+            connected += [*(f".I{k}(1'b0)" for k in range(len(inputs), 5)), *([".I5(1'b1)"] if len(inputs) < 6 else [])]
+            init = tables_[0] if len(inputs) == 6 else tables_[0] << 32 | tables_[1]
+            self._instances.append(f"LUT6_2 #(64'h{init:x}) i{number} (.O6(n{number}), .O5(m{number}), {', '.join(connected)})")
 
     def _carry(self, number: int, cell: Carry, pins: set[int]) -> None:
         length, all_bits = cell.length(pins), len(cell.s)

@@ -8,6 +8,7 @@ from random import Random
 import pytest
 from gates_bench import FORMS, Pipeline, prove, simulate
 
+from hwqnn.gates.cells import Carry, Lut
 from hwqnn.gates.delay import budget_ns
 from hwqnn.gates.heap import BitHeap
 from hwqnn.gates.netlist import ONE, ZERO, Netlist
@@ -118,3 +119,31 @@ def test_constants_cost_nothing():
     made.add(1, n.input("x_i", 1)[0])
     n.output("sum_o", made.sum(4))
     assert n.cells.lut <= 1 and n.cells.carry4 == 0
+
+
+def chains(n):
+    """The carry chains that a netlist keeps."""
+    return [cell for cell, _ in n._live() if isinstance(cell, Carry)]
+
+
+def fits_a_slice(chain):
+    """Whether AX has one use at most: a carry in that is no constant, or a first DI that no route through the first LUT (O5) gives (UG474)."""
+    s, di = chain.s[0], chain.di[0]
+    own = s.cell is not None and di.cell is s.cell
+    spare = isinstance(s.cell, Lut) and len(s.cell.tables) == 1 and len(s.cell.inputs) <= 5
+    return chain.cin.cell is None or di.cell is None or own or spare
+
+
+@pytest.mark.parametrize("mhz", [None, 100, 200, 300])
+@pytest.mark.parametrize("bits", [7, 23, 64, 200])
+def test_chains_fit_slices(bits, mhz):
+    """A carry in and a first DI from outside want the same pin of a slice."""
+    n = Netlist(budget_ns(mhz) if mhz else math.inf)
+    made = BitHeap(n)
+    for i, wire in enumerate(n.input("x_i", bits)):
+        made.add(i % 3, wire)
+    n.output("sum_o", made.sum(bits.bit_length() + 2))
+    found = chains(n)
+    assert found or bits < 8
+    assert all(fits_a_slice(chain) for chain in found)
+    assert mhz != 100 or bits < 64 or any(chain.cin.cell is not None for chain in found)  # or there was nothing to see

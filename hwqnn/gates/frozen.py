@@ -99,10 +99,10 @@ def _estimate(forms: Forms, budget_ns: float) -> tuple[Resources, int]:
         heights = sums.columns(s.terms)
         luts += count_luts(heights[0]) if len(heights) == 1 else float(compression_luts(np.array(sum(heights)), np.array(s.most.bit_length())))
     luts *= _LARGER
-    return Resources(lut=luts, ff=luts * (2.7 if budget_ns < 4 else 0.7), carry4=0.36 * luts), 1
+    return Resources(lut=luts, ff=luts * (2.9 if budget_ns < 4 else 1.2), carry4=0.33 * luts), 1
 
 
-_LARGER = 1.08  # built / estimated, of large layers at 100 to 200 MHz
+_LARGER = 1.06  # built / estimated, of large layers at 100 to 200 MHz
 
 
 class _Builder:

@@ -9,6 +9,8 @@ spent plus the least that can be left to spend.
 from __future__ import annotations
 
 import heapq
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
@@ -16,7 +18,7 @@ from typing import NamedTuple
 from hwqnn.gates import delay
 from hwqnn.gates.counters import MOST, SPAN, Chain, Counter, FullAdder
 
-_BEAM = 120
+_BEAM = 20
 _LOW = 40
 """Bits of a heap that is low enough to be searched."""
 _CARRY4 = 0.1
@@ -37,10 +39,10 @@ class Limits:
 def limits(budget_ns: float) -> Limits:
     """Of the chains that fit in one stage; at least one column, for it has to be added somehow."""
 
-    def longest(luts: int) -> int:
-        return next((n - 1 for n in range(1, 64) if delay.CLOCK_TO_OUT + luts * delay.LUT + delay.chain(n) > budget_ns), 64)
+    def longest(luts: Callable[[int], int]) -> int:
+        return next((n - 1 for n in range(1, 64) if delay.CLOCK_TO_OUT + luts(n) * delay.LUT + delay.chain(n) > budget_ns), 64)
 
-    return Limits(longest(2), max(2, longest(1)))
+    return Limits(longest(lambda links: links), max(2, longest(lambda _: 1)))
 
 
 @cache
@@ -101,27 +103,34 @@ class _Move(NamedTuple):
         return tuple(rest)
 
 
-def _search(heights: Heights, limit: Limits) -> tuple[Counter, ...]:
+def _search(heights: Heights, limit: Limits, beam: int = _BEAM) -> tuple[Counter, ...]:
+    """Level by level of bits left: of plans that leave as many, the `beam` cheapest go on."""
     columns = len(heights)
-    beam: dict[Heights, tuple[float, tuple[_Move, ...]]] = {heights: (0.0, ())}
-    best: tuple[float, tuple[_Move, ...]] | None = None
-    while beam:
-        following: dict[Heights, tuple[float, tuple[_Move, ...]]] = {}
-        for state, (cost, path) in beam.items():
-            if max(state, default=0) <= 1:
-                if best is None or cost < best[0]:
-                    best = cost, path
+    levels: list[dict[Heights, tuple[float, tuple[_Move, ...]]]] = [{} for _ in range(sum(heights) + 1)]
+    levels[-1][heights] = 0.0, ()
+    best: tuple[float, tuple[_Move, ...]] = math.inf, ()
+    for left in reversed(range(len(levels))):
+        waiting = [(cost, state) for state, (cost, _) in levels[left].items()]
+        heapq.heapify(waiting)
+        for _ in range(beam):
+            if not waiting:
+                break
+            cost, state = heapq.heappop(waiting)
+            path = levels[left][state][1]
+            if max(state) <= 1:
+                best = min(best, (cost, path), key=lambda found: found[0])
                 continue
-            height = sum(state)
             for move in _moves(state, limit):
-                spent = cost + move.luts + _CARRY4 * move.carry4
-                if best is not None and spent + (height - move.removed - columns) / 2 >= best[0]:
+                spent, after = cost + move.luts + _CARRY4 * move.carry4, left - move.removed
+                if spent + (after - columns) / 2 >= best[0]:
                     continue
+                following = levels[after]
                 if move.after not in following or spent < following[move.after][0]:
                     following[move.after] = spent, (*path, move)
-        ranked = heapq.nsmallest(_BEAM, following.items(), key=lambda item: item[1][0] + sum(item[0]) / 2)
-        beam = dict(ranked)
-    assert best is not None
+                    if after == left:
+                        heapq.heappush(waiting, (spent, move.after))
+    if best[0] == math.inf:  # what was cut off was the way out
+        return _search(heights, limit, 2 * beam)
     return tuple(move.counter for move in best[1])
 
 

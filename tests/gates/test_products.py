@@ -153,7 +153,7 @@ def test_figures(simd, most):
 
 def test_clock_decides_depth():
     depths = [variable_cost(Lanes(1, 64, B, B, True, 7), budget_ns(mhz))[1] for mhz in (100, 200, 300)]
-    assert depths == sorted(set(depths))
+    assert depths[0] < min(depths[1:])  # at 300 MHz no ternary links are left, and what is made of others may end sooner
 
 
 @pytest.mark.parametrize("form", FORMS)

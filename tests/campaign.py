@@ -75,20 +75,25 @@ class Campaign:
             network = self.of_brevitas(example) if isinstance(example, Description) else example
             graph = check_reference(network)
         except UnsupportedError as error:
-            self.counts["refused"] += 1
-            self.counts[f"refused: {shortened(error)}"] += 1
-            return None
+            return self.refused(error)
         self.counts["exact = reference"] += 1
         self.counts[f"{kind}: exact = reference"] += 1
         self.counts["images"] += len(network.images)
         self.counts.update(f"op {op.kind}" for op in graph.ops)
         if not self.folded:
             return None
-        made = accelerator(network, graph)
+        try:
+            made = accelerator(network, graph)
+        except UnsupportedError as error:  # a graph that computes nothing has no hardware
+            return self.refused(error)
         check_folding(network, made)
         self.counts["folded"] += 1
         self.counts.update(f"block {kind_of(node.block)}" for node in made.design.nodes)
         return Case(network, made)
+
+    def refused(self, error: UnsupportedError) -> None:
+        self.counts["refused"] += 1
+        self.counts[f"refused: {shortened(error)}"] += 1
 
     def of_brevitas(self, description: Description) -> Network:
         found = imported(description)

@@ -80,24 +80,19 @@ class Chain:
             bits = sorted(bits, key=n.inverted) if majority is ZERO else [majority, *bits]
             majority = ZERO
             direct, others = (bits[0], bits[1:]) if bits else (ZERO, [])
+            if len(others) >= 2 and link != "H":
+                carry = tables.spread(tables.count_bit(len(others), 1), tuple(range(1, len(bits))), len(bits))
+                position, majority = n.lut2(tables.count_bit(len(bits), 0), carry, bits, own=True)
+            elif cin is not ZERO and not s:
+                position, direct = n.parity(bits)
+            else:
+                position = n.lut(tables.count_bit(len(bits), 0), bits, own=True)
+            s.append(position)
+            di.append(direct if others else ZERO)
             if link == "H":
-                if cin is not ZERO and not s:
-                    position, direct = n.parity(bits)
-                else:
-                    position = n.lut(tables.count_bit(len(bits), 0), bits, own=True)
-                s.append(position)
                 one, two = n.lut2(_half(len(others), 1), _half(len(others), 2), others, own=True)
                 s.append(one)
-                di += [direct, two]
-            else:
-                total = tables.count_bit(len(bits), 0)
-                if len(others) >= 2:
-                    carry = tables.spread(tables.count_bit(len(others), 1), tuple(range(1, len(bits))), len(bits))
-                    position, majority = n.lut2(total, carry, bits, own=True)
-                else:
-                    position = n.lut(total, bits, own=True)
-                s.append(position)
-                di.append(direct if others else ZERO)
+                di.append(two)
         sums, carries = n.carry(s, di, cin)
         for i, bit in enumerate(sums):
             give(self.column + i, bit)

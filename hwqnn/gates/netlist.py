@@ -85,18 +85,23 @@ class Netlist:
         return made
 
     def parity(self, inputs: Sequence[Wire]) -> tuple[Wire, Wire]:
-        """The parity of at most six wires in a LUT of its own, and a wire that equals the first of them wherever the parity is even.
+        """The parity of at most six wires in a LUT of its own, and from its O5 a wire that equals the first of them wherever the parity is even.
 
-        Of six distinct ones that is the same LUT's O5, the parity of the others, so that it needs no way around the LUT. An inverter on the first
-        wire, which O5 cannot see, is left to it.
+        Of up to five distinct wires O5 is that one; of six, the parity of the others, which no inverter on the first can do: then it is left alone.
         """
-        _, wires = self._reduce(tables.count_bit(len(inputs), 0), inputs)
-        if len(wires) < 6 or self.inverted(inputs[0]):
-            return self.lut(tables.count_bit(len(inputs), 0), inputs, own=True), inputs[0]
+        table, wires = self._reduce(tables.count_bit(len(inputs), 0), inputs)
+        if len(wires) < 6:
+            first, source = self._reduce(0b10, inputs[:1])
+            if not source or source[0] not in wires or len(wires) == 1:
+                return self.lut(table, wires, own=True), inputs[0]
+            second = tables.spread(first, (wires.index(source[0]),), len(wires))
+        elif self.inverted(inputs[0]):
+            return self.lut(table, wires, own=True), inputs[0]
+        else:
+            table, wires = tables.spread(table, (5, 0, 1, 2, 3, 4), 6), (*wires[1:], wires[0])
+            second = tables.spread(table & (1 << 32) - 1, (0, 1, 2, 3, 4), 6)
         stage, ready = self._place(wires, delay.LUT)
-        function, _ = self._reduce(tables.count_bit(6, 0), [*inputs[1:], inputs[0]])
-        shared = tuple(self.delayed(wire, stage) for wire in (*wires[1:], wires[0]))
-        cell = self._add(Lut((function, tables.spread(function & (1 << 32) - 1, (0, 1, 2, 3, 4), 6)), shared))
+        cell = self._add(Lut((table, second), tuple(self.delayed(wire, stage) for wire in wires)))
         return self._wire(cell, 0, stage, ready), self._wire(cell, 1, stage, ready)
 
     def carry(self, s: Sequence[Wire], di: Sequence[Wire], cin: Wire = ZERO) -> tuple[list[Wire], list[Wire]]:

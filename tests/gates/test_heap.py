@@ -8,7 +8,7 @@ from random import Random
 import pytest
 from gates_bench import FORMS, Pipeline, prove, simulate
 
-from hwqnn.gates.cells import Carry, Lut
+from hwqnn.gates.cells import Carry
 from hwqnn.gates.delay import budget_ns
 from hwqnn.gates.heap import BitHeap
 from hwqnn.gates.netlist import ONE, ZERO, Netlist
@@ -127,11 +127,8 @@ def chains(n):
 
 
 def fits_a_slice(chain):
-    """Whether AX has one use at most: a carry in that is no constant, or a first DI that no route through the first LUT (O5) gives (UG474)."""
-    s, di = chain.s[0], chain.di[0]
-    own = s.cell is not None and di.cell is s.cell
-    spare = isinstance(s.cell, Lut) and len(s.cell.tables) == 1 and len(s.cell.inputs) <= 5
-    return chain.cin.cell is None or di.cell is None or own or spare
+    """Whether pin AX has one use at most (UG474): a carry in that is no constant, or a first DI that is not the first LUT's own O5."""
+    return chain.cin.cell is None or chain.di[0].cell in (None, chain.s[0].cell)
 
 
 @pytest.mark.parametrize("mhz", [None, 100, 200, 300])

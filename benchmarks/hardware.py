@@ -313,8 +313,8 @@ Written by `python benchmarks/hardware.py`, on the xc7z020 (53,200 LUTs, 106,400
 clock is estimated from static timing and a measured allowance for routing, nothing is placed here. Frames/s and TOPS are at the target clock, or at
 the estimated one where that is lower. Every network's RTL was compared with the exact reference bit by bit.
 
-The lone popcounts are netlist cells as well: in a slice, a carry chain whose first link takes both a carry in and a bit past its LUT needs one
-position more, so a placer will spend some LUTs on top (chains that avoid this took 55 and 207 LUTs when tried).
+Of some positions of the carry chains the sum and a majority want the same way out of a slice, unless the sum is registered beside it (in the lone
+popcounts, nothing is): there a placer may spend a LUT more.
 
 {table(results)}
 

@@ -37,7 +37,7 @@ class Kind:
     Attributes:
         draw: random parameters; None where they fit no block, or one of a size that no network has.
         block: the block that parameters make.
-        grid: parameters that every fit needs, for what depends on a size in no regular way (`cost.between`).
+        grid: parameters that every fit needs, for what depends on a size in no regular way.
     """
 
     draw: Callable[[Draw], Parameters | None]
@@ -323,20 +323,25 @@ def _layer(rng: Draw, x: str, w: str) -> Parameters:
     }
 
 
-def _fits(found: Parameters, words: int, lanes: int) -> bool:
+_MOST_SEARCHED = 60_000
+"""Of lanes squared, sets of outputs, entries of a search and its stages: yosys reads all thresholds again for each lane of each stage."""
+
+
+def _fits(found: Parameters, words: int, lanes: int, pe: int, sets: int) -> bool:
     """Whether there is such a block, and none that takes yosys minutes."""
     x, w = parse(str(found["x"])), parse(str(found["w"]))
     if found["product"] == "dsp" and (1 in (x.bits, w.bits) or lanes > 32):
         return False
     if found["store"] == "fused" and (not 1 < words <= MAX_FUSED or found["product"] == "dsp"):
         return False
-    return 4 <= lanes * x.bits * w.bits <= 600 and 1 < words <= 512
+    stages = {"uint2": 2, "uint4": 4}.get(str(found["out"]), 0)
+    return 4 <= lanes * x.bits * w.bits <= 600 and 1 < words <= 512 and pe**2 * sets * stages << stages <= _MOST_SEARCHED
 
 
 def _dense(rng: Draw, x: str, w: str) -> Parameters | None:
     pe, simd, nf, sf = size(rng, 32), size(rng, 64), size(rng, 32), size(rng, 64)
     found = _layer(rng, x, w) | {"pe": pe, "simd": simd, "nf": nf, "sf": sf}
-    return found if _fits(found, nf * sf, pe * simd) else None
+    return found if _fits(found, nf * sf, pe * simd, pe, nf) else None
 
 
 def _thresholds_of(matrix: Matrix, x: Type, out: str, rng: Draw) -> Threshold | None:
@@ -371,7 +376,7 @@ def _convolution(rng: Draw) -> Parameters | None:
         return None
     found = _layer(rng, x, w) | {"pe": pe, "simd": simd, "nf": nf, "channels": channels, "groups": groups}
     found |= {"width": size(rng, 32, 4), "pad": int(rng.integers(2))}
-    return found if _fits(found, groups * nf * 9 * channels // simd, pe * simd) else None
+    return found if _fits(found, groups * nf * 9 * channels // simd, pe * simd, pe, groups * nf) else None
 
 
 @kind("mvu, convolution", _convolution)
@@ -393,7 +398,7 @@ def _depthwise(rng: Draw) -> Parameters | None:
     found = _layer(rng, x, w) | {"pe": pe, "fold": fold, "width": size(rng, 32, 4), "pad": int(rng.integers(2)), "average": int(rng.integers(4) == 0)}
     if found["average"]:
         found |= {"store": "lut", "product": "planes"}
-    return found if _fits(found, fold * 9, pe) else None
+    return found if _fits(found, fold * 9, pe, pe, fold) else None
 
 
 @kind("mvu, depthwise", _depthwise)

@@ -1,9 +1,10 @@
 """What a block costs before it is synthesized: cells that its structure tells, and amounts of which a mapper makes LUTs and delays, fitted on
 synthesis runs.
 
-A block of the library states its `Parts`. `exact` are cells that yosys keeps: registers, RAMs, shift registers, DSPs, ROMs of a
-LUT6 for 64 words of a bit. `mapped` and `paths` are amounts, such as the bits that are compared: each takes some LUTs, or lengthens the longest
-path by some ns. How many is in `costs.json`, for each kind of block: least squares over the yosys 0.70 runs in `benchmarks/data/estimate.json`.
+A block of the library states its `Parts`. `exact` are cells that yosys keeps: registers, RAMs, shift registers, DSPs, the digits of comparators, ROMs
+by their very contents. `mapped` and `paths` are amounts, such as the bits that are compared: each takes some LUTs, or lengthens the longest
+path by some ns. How many is in `costs.json`, for each kind of block: least squares without negative weights over the yosys 0.70 runs in
+`benchmarks/data/estimate.json`.
 `benchmarks/estimate.py` makes the runs, fits, and measures the error on parameters that no fit has seen.
 """
 
@@ -16,7 +17,9 @@ from functools import cache
 from math import log2
 from pathlib import Path
 
-from hwqnn.dataflow.design import Block, Memory, Resources
+import numpy as np
+
+from hwqnn.dataflow.design import Block, Resources
 
 COSTS = Path(__file__).with_name("costs.json")
 """For each kind of block: the LUTs, and the ns, for one of each amount."""
@@ -75,8 +78,7 @@ class MeasuredBlock(Block):
     def estimate(self) -> Resources:
         parts = self.parts
         luts = parts.exact.lut + weighed(parts.mapped, _weights(self.costs, "lut"), otherwise=1.0)
-        cells = replace(parts.exact, lut=max(0.0, luts))  # weights may be negative, and blocks larger than any that was measured
-        return cells + self.datapath_cells
+        return replace(parts.exact, lut=luts) + self.datapath_cells
 
     @property
     def datapath_cells(self) -> Resources:
@@ -92,32 +94,31 @@ _CHUNK = 64
 """Bits of a ROM that the mapper sees together (`rtl/cyclic_rom.sv`): of those that are alike it makes one."""
 
 
-def rom_luts(width: int, depth: int) -> float:
-    """LUTs of a ROM in logic, of contents that nobody knows: shallow ones say the same in several bits, or what the address says."""
-    if depth <= 1:
-        return 0.0
-    if depth > 16:
-        return width * _deep(depth)
-    kinds = 1 << depth
-    telling = kinds - 2 - (depth - 1).bit_length()
-    return sum(telling * (1 - (1 - 1 / kinds) ** min(_CHUNK, width - start)) for start in range(0, width, _CHUNK))
+def rom_luts(patterns: np.ndarray, bits: int, together: int = _CHUNK) -> float:
+    """LUTs of a ROM in logic, of these contents: bits that are alike in all words share theirs, constants and bits of the address take none.
 
-
-def rom_luts_of(memory: Memory) -> float:
-    """LUTs of a ROM in logic, of these contents."""
-    words = len(memory.words)
+    Args:
+        patterns: int64 (words, elements), whose low `bits` count.
+        together: bits of a word among which equal ones are found.
+    """
+    words = len(patterns)
     if words <= 1:
         return 0.0
-    free = {sum((at >> bit & 1) << at for at in range(words)) for bit in range((words - 1).bit_length())} | {0, (1 << words) - 1}
-    columns = [sum((word >> bit & 1) << at for at, word in enumerate(memory.words)) for bit in range(memory.width)]
-    chunks = [set(columns[start : start + _CHUNK]) - free for start in range(0, memory.width, _CHUNK)]
-    return sum(map(len, chunks)) * _deep(words)
+    address = (words - 1).bit_length()
+    planes = (patterns[:, :, None] >> np.arange(bits) & 1).astype(np.uint8).reshape(words, -1)
+    free = np.stack([np.zeros(words), np.ones(words), *(np.arange(words) >> k & 1 for k in range(address))], axis=1).astype(np.uint8)
+    chunks = -(-planes.shape[1] // together)
+    columns = np.packbits(np.concatenate([*[free] * chunks, planes], axis=1), axis=0).T
+    chunk = np.concatenate([np.repeat(np.arange(chunks), free.shape[1]), np.arange(planes.shape[1]) // together]).astype(np.uint32)
+    named = np.ascontiguousarray(np.concatenate([columns, chunk.view(np.uint8).reshape(-1, 4)], axis=1))
+    distinct = len(np.unique(named.view(f"V{named.shape[1]}")))
+    return (distinct - chunks * free.shape[1]) * deep_rom(words)
 
 
-def _deep(words: int) -> float:
-    """A LUT6 holds 64 words of a bit, MUXF7 and MUXF8 join four."""
+def deep_rom(words: int) -> float:
+    """LUTs of a bit of a ROM: a LUT6 holds 64 words, MUXF7 and MUXF8 join four; where there are more, the mapper finds no such tree."""
     lut6 = -(-words // 64)
-    return 1 if lut6 == 1 else 2 if lut6 == 2 else 4 * -(-lut6 // 4) + 0.5 * (-(-lut6 // 4) - 1)
+    return (0, 1, 2, 4, 4)[lut6] if lut6 <= 4 else 1.3 * lut6 + 0.5
 
 
 def choose_luts(bits: int, words: int) -> int:
@@ -132,8 +133,8 @@ def choose_luts(bits: int, words: int) -> int:
     return slices * choose_luts(bits, 16) + choose_luts(bits, rest) + choose_luts(bits, slices + (rest > 0))
 
 
-_SMALL_COUNTERS = (0.0, 0.0, 3.0, 5.0, 5.0, 6.0, 6.0, 7.0, 3.0)
-"""LUTs of a counter of up to 8."""
+_SMALL_COUNTERS = (0, 0, 1, 3, 3, 6, 4, 5, 2, 5, 5, 6, 5, 6, 5, 5, 3, 5, 5, 6, 5, 6, 6, 7, 5, 6, 6, 7, 6, 7, 7, 7, 3)
+"""LUTs of a counter modulo each number up to 32."""
 
 
 @dataclass(frozen=True)
@@ -148,12 +149,12 @@ class Counters:
 
     @property
     def luts(self) -> float:
-        """As synthesized alone: carries are in CARRY4, each bit that is 0 again after the last value takes a LUT, the comparison with that some."""
+        """As yosys 0.70 makes them alone: each bit of the modulus that is set takes a LUT, the comparison with it some."""
         return sum(_counter_luts(n) for n in self.sizes)
 
     @property
     def carry4(self) -> int:
-        return sum(-(-_bits(n) // 4) - (_bits(n) == 5) for n in self.sizes if _bits(n) > 3)
+        return sum(_counter_carry4(n) for n in self.sizes)
 
     @property
     def levels(self) -> float:
@@ -172,28 +173,43 @@ def _bits(n: int) -> int:
 def _counter_luts(n: int) -> float:
     if n < len(_SMALL_COUNTERS):
         return _SMALL_COUNTERS[n]
-    return 4.0 if n.bit_count() == 1 else n.bit_count() + 0.55 * _bits(n) + 1.3
+    return 3.0 if n.bit_count() == 1 else n.bit_count() + 0.35 * _bits(n) + 2.3
+
+
+def _counter_carry4(n: int) -> int:
+    """Five bits or so fit into one; where the modulus is almost a power of two, LUTs do."""
+    if _bits(n) <= 2 or n in (6, 7, 14, 15, 30, 31):
+        return 0
+    return 1 if n < 32 else -(-max(_bits(n), 6) // 4)
+
+
+_DIGIT = 3
+"""Bits of two words that a LUT of a comparator's carry chain looks at."""
+
+SHORT = 6
+"""Bits that are compared without a carry chain."""
 
 
 def comparator_carry4(bits: int) -> int:
-    """CARRY4s of a comparison of two words: a LUT compares two bits of each."""
-    return -(-(bits - 4) // 8) if bits > 6 else 0
+    """CARRY4s of a comparison of two words."""
+    return -(-bits // (4 * _DIGIT)) if bits > SHORT else 0
+
+
+def comparator_luts(bits: int) -> int:
+    """LUTs of a comparison of two words of more than `SHORT` bits: for each digit one that tells whether it is equal, one whether it is greater."""
+    return 2 * -(-bits // _DIGIT)
+
+
+def constant_comparator_luts(constants: np.ndarray, bits: int) -> float:
+    """LUTs of comparisons with constants: nothing is greater than a digit of ones, and greater than 3 is what the highest bit says.
+
+    Args:
+        constants: int64, any shape; `bits`: of each comparison, more than `SHORT`.
+    """
+    digits = constants[..., None] >> np.arange(0, bits, _DIGIT) & 7
+    return float((2 - (digits == 7) - (digits == 3)).sum())
 
 
 def adder_carry4(bits: int) -> int:
     """CARRY4s of an adder or comparator."""
     return -(-bits // 4) if bits > 2 else 0
-
-
-KNOTS = (*range(2, 17), 18, 20, 21, 24, 25, 27, 28, 30, 32, 36, 40, 42, 48, 49, 50, 54, 56, 60, 63, 64)
-"""The sizes for which `between` has weights; of other sizes it takes the two nearest."""
-
-
-def between(name: str, size: int, amount: float) -> Amounts:
-    """`amount` of things whose LUTs depend on `size` in no regular way: shared out to the two nearest sizes for which there is a weight."""
-    above = next((i for i, knot in enumerate(KNOTS) if knot >= size), len(KNOTS) - 1)
-    if KNOTS[above] <= size or above == 0:
-        return {f"{name} {KNOTS[above]}": amount * max(1.0, size / KNOTS[above])}
-    low, high = KNOTS[above - 1], KNOTS[above]
-    share = (size - low) / (high - low)
-    return {f"{name} {low}": amount * (1 - share), f"{name} {high}": amount * share}

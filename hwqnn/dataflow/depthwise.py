@@ -9,10 +9,10 @@ from functools import cached_property
 import numpy as np
 
 from hwqnn.dataflow.accumulator import Accumulator, Product, accumulator
-from hwqnn.dataflow.design import Beat, Memory, Schedule, Store
+from hwqnn.dataflow.design import Beat, Schedule, Store
 from hwqnn.dataflow.matrix import Matrix
 from hwqnn.dataflow.matrix_block import MatrixBlock, every, sum_type
-from hwqnn.dataflow.pack import code, memory
+from hwqnn.dataflow.pack import code
 from hwqnn.ir import Threshold, Type
 
 
@@ -92,9 +92,8 @@ class Depthwise(MatrixBlock):
         return {"SF": self.matrix.taps, "GROUPS": self.sets} | super().parameters
 
     @property
-    def weights(self) -> Memory:
-        w = self.matrix.weight_type
-        return memory(code(_tiles(self.matrix, self.pe)[: self.weight_words], w), w.bits)
+    def weight_patterns(self) -> np.ndarray:
+        return code(_tiles(self.matrix, self.pe)[: self.weight_words], self.matrix.weight_type)
 
 
 def _tiles(matrix: Matrix, pe: int) -> np.ndarray:

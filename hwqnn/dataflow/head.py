@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow.cost import MeasuredBlock, Parts, adder_carry4, comparator_carry4, counters, rom_luts_of
+from hwqnn.dataflow.cost import SHORT, MeasuredBlock, Parts, adder_carry4, comparator_carry4, comparator_luts, counters, rom_luts
 from hwqnn.dataflow.design import Beat, Memory, Resources, Schedule
 from hwqnn.dataflow.pack import kind, memory
 from hwqnn.gates.delay import CLOCK_TO_OUT, LUT, chain
@@ -83,15 +83,19 @@ class ArgMaxBlock(MeasuredBlock):
         carries = matches * comparator_carry4(width) + (0 if alone else comparator_carry4(width + self.x_register))
         late = self.levels + self.x_register
         entering = lanes * width + (0 if alone else index - ((lanes & -lanes).bit_length() - 1)) if self.x_register else 0
-        exact = Resources(ff=kept + steps.bits + 2 * late + 1 + (self.cycles > 1) + entering, carry4=carries + steps.carry4)
+        chained = comparator_luts(width) if width > SHORT else 0
+        exact = Resources(
+            lut=(matches + (not alone)) * chained + (matches - (alone and matches > 0)) * width,  # a single beat's greatest value is not wanted
+            ff=kept + steps.bits + 2 * late + 1 + (self.cycles > 1) + entering,
+            carry4=carries + steps.carry4,
+        )
         mapped = {
             "counters": steps.luts,
             "matches": matches,
-            "matched bits": matches * width,
             "lane bits": lane_bits,
             "compared": 0 if alone else width,
+            "compared without carries": (matches + (not alone)) * width * (chained == 0),
             "index": 0 if alone else index,
-            "alone": width * (alone and matches > 0),
         }
         return Parts(exact, mapped, {"compared": width, "lanes": lanes > 1, "counters": steps.levels})
 
@@ -99,27 +103,28 @@ class ArgMaxBlock(MeasuredBlock):
     def _several(self) -> Parts:
         lanes, width, k, index = self.beat_in.elements, self.beat_in.type.bits, self.beat_out.elements, self.beat_out.type.bits
         steps = counters(self.fold, self.vectors)
+        places = sum(min(max(0, (self.fold - 1) * lanes + p), k) for p in range(lanes))  # the first values meet empty places
         if self.fold > 1:
-            kept, places = k * (width + index) + index - ((lanes & -lanes).bit_length() - 1), lanes * k
-            moved = places - (lanes == 1)  # a single lane's value enters the first place by its register's enable
+            kept, moved = k * (width + index) + index - ((lanes & -lanes).bit_length() - 1), lanes * k
+            moved -= lanes == 1  # a single lane's value enters the first place by its register's enable
         else:
-            kept, places = k * index, sum(min(p, k) for p in range(1, lanes))  # the first values meet empty places
-            moved = places
+            kept, moved = k * index, places
         numbered = (lanes - 1) * index if self.fold > 1 and lanes.bit_count() > 1 else 0
-        exact = Resources(ff=kept + steps.bits + 1 + (self.cycles > 1), carry4=places * comparator_carry4(width) + numbered // 4 + steps.carry4)
+        chained = comparator_luts(width) if width > SHORT else 0
+        carries = places * comparator_carry4(width) + numbered // 4 + steps.carry4
+        cells = Resources(lut=places * chained, ff=kept + steps.bits + 1 + (self.cycles > 1), carry4=carries)
         mapped = {
             "counters": steps.luts,
             "places": places,
-            "compared": places * width,
-            "compared without carries": places * width * (comparator_carry4(width) == 0),
+            "compared without carries": places * width * (1 < width <= SHORT),
+            "moved": moved * width * (width > 1),
+            "moved index": moved * index * (width > 1),
             "single bits": places * (width == 1),
-            "moved": moved * width,
-            "moved index": moved * index,
+            "moved index of single bits": moved * index * (width == 1),
             "numbered": numbered,
             "base": index if self.fold > 1 else 0,
-            "last": width if self.fold == 1 else 0,
         }
-        return Parts(exact, mapped, {"lanes": lanes, "compared": lanes * width, "places": k, "folded": self.fold > 1})
+        return Parts(cells, mapped, {"lanes": lanes, "compared": lanes * width, "places": k, "folded": self.fold > 1})
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -172,9 +177,11 @@ class ChannelAffineBlock(MeasuredBlock):
         mul, add = self.op.mul, self.op.add
         return (2 * mul, add - mul) if kind(self.beat_in.type) == 0 else (mul, add)
 
+    def _words(self, values: np.ndarray) -> np.ndarray:
+        return (values & ((1 << _signed_bits(values)) - 1)).reshape(self.fold, self.beat_in.elements)
+
     def _rom(self, values: np.ndarray) -> Memory:
-        bits = _signed_bits(values)
-        return memory((values & ((1 << bits) - 1)).reshape(self.fold, self.beat_in.elements), bits)
+        return memory(self._words(values), _signed_bits(values))
 
     @property
     def _dsps(self) -> int:
@@ -197,14 +204,19 @@ class ChannelAffineBlock(MeasuredBlock):
         kept = 0 if dsps == 1 else lanes * (2 * out if dsps == 0 else out)  # a single DSP has all of a lane's registers
         words = lanes * (mul + add) if self.fold > 1 else 0
         exact = Resources(
-            lut=sum(rom_luts_of(memory) for memory in self.memories.values()),
+            lut=sum(rom_luts(self._words(values), _signed_bits(values)) for values in self.factors),
             ff=steps.bits + 2 * address.bits + 4 + (self.fold > 1) + kept + (words if dsps != 1 else 0),
             carry4=steps.carry4 + 2 * address.carry4 + lanes * (0 if dsps == 1 else adder_carry4(out) + (adder_carry4(out) if dsps else 1)),
             dsp=lanes * dsps,
         )
         mapped = {"counters": steps.luts, "addresses": address.luts, "words": words}
-        if dsps != 1:
+        if dsps > 1:
+            mapped["sums"] = lanes * out
+        elif dsps == 0 and self.fold > 1:
             mapped |= {"sums": lanes * out, "products": lanes * mul * self.beat_in.type.bits}
+        elif dsps == 0:  # a constant's first bit needs no adder
+            adders = sum(abs(int(factor)).bit_count() - 1 for factor in self.factors[0] if factor)
+            mapped |= {"sums with constants": lanes * out, "products with constants": adders * self.beat_in.type.bits}
         return Parts(exact, mapped, {"counters": steps.levels, "sums": out})
 
 

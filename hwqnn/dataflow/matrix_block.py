@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from hwqnn.dataflow.accumulator import Accumulator, Product, counts_agreements, plane_excess
-from hwqnn.dataflow.cost import MeasuredBlock, Parts, adder_carry4, counters, rom_luts
+from hwqnn.dataflow.cost import MeasuredBlock, Parts, adder_carry4, counters, deep_rom, rom_luts
 from hwqnn.dataflow.datapath import datapath_cost, make_datapath, needs_register, source_ns, step_bits
 from hwqnn.dataflow.design import Datapath, Memory, Resources, Store
 from hwqnn.dataflow.matrix import Matrix
@@ -20,6 +20,8 @@ from hwqnn.dataflow.threshold import compare_bits, output_code, search_parts, se
 from hwqnn.gates.products import Lanes
 from hwqnn.ir import Int, Threshold, Type
 
+_SHALLOW = 16
+"""Words of a ROM of weights up to which two bits may well be alike."""
 _MELTED = 8
 """So many initial values melt into the adders (`rtl/accumulators.sv`)."""
 
@@ -175,15 +177,20 @@ class MatrixBlock(MeasuredBlock):
         }
 
     @property
-    def weights(self) -> Memory:
+    def weight_patterns(self) -> np.ndarray:
+        """int64 (weight_words, elements), bit patterns."""
         raise NotImplementedError
+
+    @property
+    def weights(self) -> Memory:
+        return memory(self.weight_patterns, self.matrix.weight_type.bits)
 
     @cached_property
     def memories(self) -> dict[str, Memory]:
-        acc, init = self.accumulator, _start(self.matrix, self.beat_in.type, self.accumulator, self.product)
+        acc = self.accumulator
         files = {} if self.store is Store.FUSED else {"WEIGHT_FILE": self.weights}
         files |= {
-            "INIT_FILE": memory(init.reshape(self.classes * self.sets, self.pe) & ((1 << acc.bits) - 1), acc.bits),
+            "INIT_FILE": memory(self._starts, acc.bits),
         }
         if acc.thresholds is not None:
             files["THRESHOLD_FILE"] = search_table(acc.thresholds, self.pe, self.threshold_bits)
@@ -243,10 +250,13 @@ class MatrixBlock(MeasuredBlock):
         """What tells where on the map a pixel lies."""
         if self.classes == 1:
             return Parts(Resources())
-        rows, columns = len(self.matrix.positions.rows), len(self.matrix.positions.columns)
+        positions = self.matrix.positions
+        rows, columns = len(positions.rows), len(positions.columns)
         width = (self.classes * self.sets - 1).bit_length()
         count = counters(columns, columns, rows)
-        rom = rom_luts(width, rows) + rom_luts(width, columns)
+        kinds_of_columns = positions.padded.shape[1]
+        rom = rom_luts((positions.rows * kinds_of_columns * self.sets)[:, None], width)
+        rom += rom_luts((positions.columns * self.sets)[:, None], width)
         return Parts(
             Resources(lut=rom, ff=count.bits + (columns > 1) + 2 * width, carry4=count.carry4),
             {"places": count.luts, "place bits": width, "placed": 1},
@@ -262,12 +272,10 @@ class MatrixBlock(MeasuredBlock):
         if self.store is Store.FUSED:
             return Parts(Resources(ff=address.bits, carry4=address.carry4), {"address": address.luts, "fused": 1})
         if self.store is Store.BRAM:
-            count, luts = block_ram(bits, words)
-            more = bits * self.x_register
-            return Parts(
-                Resources(lut=luts, ff=address.bits + kept + more, carry4=address.carry4, bram36=count), {"address": address.luts, "bram": 1}
-            )
-        exact = Resources(lut=rom_luts(bits, words), ff=address.bits + kept, carry4=address.carry4)
+            ram = block_ram(bits, words) + Resources(ff=address.bits + kept + bits * self.x_register, carry4=address.carry4)
+            return Parts(ram, {"address": address.luts, "bram": 1})
+        rom = rom_luts(self.weight_patterns, self.matrix.weight_type.bits) if words <= _SHALLOW else bits * deep_rom(words)
+        exact = Resources(lut=rom, ff=address.bits + kept, carry4=address.carry4)
         return Parts(exact, {"address": address.luts, "weight bits": bits})
 
     @property
@@ -277,12 +285,15 @@ class MatrixBlock(MeasuredBlock):
         in_dsp = self.product is Product.DSP and self.simd == 1
         ahead, differ = inits > _MELTED, self._starts_differ
         delayed = counters(inits).bits * (after - ahead) + 2 * after * (self.steps_a_sum > 1)
-        start = Resources(lut=rom_luts(bits, inits) if ahead and differ else 0, ff=bits * (ahead and (differ or not in_dsp)) + delayed)
-        own = Resources() if in_dsp else Resources(ff=bits, carry4=self.pe * adder_carry4(acc))
+        start = Resources(lut=rom_luts(self._starts, acc) if ahead else 0, ff=bits * (ahead and (differ or not in_dsp)) + delayed)
+        set_bits = int(np.bitwise_or.reduce(self._starts, axis=None))  # in any start: a sum of one step passes below the lowest of them
+        passing = (set_bits & -set_bits).bit_length() - 1 if set_bits else acc
+        passing = min(passing, acc) if self.steps_a_sum == 1 else 0
+        own = Resources() if in_dsp else Resources(ff=bits, carry4=self.pe * adder_carry4(acc - passing))
         mapped = {
             "accumulated": self.pe * low if self.steps_a_sum > 1 and not in_dsp else 0,
             "carried": bits - self.pe * low if self.steps_a_sum > 1 and not in_dsp else 0,
-            "added": self.pe * low if self.steps_a_sum == 1 and not in_dsp else 0,
+            "added": self.pe * max(0, low - passing) if self.steps_a_sum == 1 and not in_dsp else 0,
             "melted": bits if 1 < inits <= _MELTED and differ else 0,
             "melted much": bits if 4 < inits <= _MELTED and differ else 0,
             "signs": self.pe if self.levels == 1 else 0,
@@ -290,10 +301,15 @@ class MatrixBlock(MeasuredBlock):
         return Parts(start + own, mapped, {"accumulator": acc, "melted": 1 < inits <= _MELTED and differ})
 
     @property
+    def _starts(self) -> np.ndarray:
+        """What the sums start from, bit patterns, int64 (kinds of positions * sets, PE)."""
+        start = _start(self.matrix, self.beat_in.type, self.accumulator, self.product)
+        return start.reshape(self.classes * self.sets, self.pe) & ((1 << self.accumulator.bits) - 1)
+
+    @property
     def _starts_differ(self) -> bool:
         """Between outputs or positions: a ROM that says the same everywhere vanishes."""
-        start = _start(self.matrix, self.beat_in.type, self.accumulator, self.product)
-        return bool((start != start[:1, :1]).any())
+        return bool((self._starts != self._starts[:1, :1]).any())
 
     @property
     def _search(self) -> Parts:

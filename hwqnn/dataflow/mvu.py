@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from hwqnn.dataflow.accumulator import Accumulator, Product, accumulator
-from hwqnn.dataflow.design import Beat, Memory, Schedule, Store
+from hwqnn.dataflow.design import Beat, Schedule, Store
 from hwqnn.dataflow.matrix import Matrix
 from hwqnn.dataflow.matrix_block import MatrixBlock, every, sum_type
-from hwqnn.dataflow.pack import code, memory
+from hwqnn.dataflow.pack import code
 from hwqnn.ir import Threshold, Type
 
 
@@ -93,8 +95,7 @@ class Mvu(MatrixBlock):
         return {"SF": self.sf, "GROUPS": self.matrix.groups} | super().parameters
 
     @property
-    def weights(self) -> Memory:
+    def weight_patterns(self) -> np.ndarray:
         """Word (group, nf, sf); element (p, s)."""
-        w = self.matrix.weight_type
         tiles = self.matrix.weight.reshape(self.sets, self.pe, self.sf, self.simd).transpose(0, 2, 1, 3)
-        return memory(code(tiles.reshape(self.weight_words, self.pe * self.simd), w), w.bits)
+        return code(tiles.reshape(self.weight_words, self.pe * self.simd), self.matrix.weight_type)

@@ -84,8 +84,7 @@ class Fifo(MeasuredBlock):
             case FifoStore.RAM:
                 return Parts(Resources(lut=lut_ram(bits, depth), ff=3 * address + 2), {"address": address}, paths)
             case _:
-                count, luts = block_ram(bits, depth)
-                return Parts(Resources(lut=luts, ff=2 * address + 4 + bits, bram36=count), {f"address of {address}": 1})
+                return Parts(block_ram(bits, depth) + Resources(ff=2 * address + 4 + bits), {f"address of {address}": 1})
 
 
 def _shift_luts(bits: int, depth: int) -> int:

@@ -7,14 +7,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow.cost import MeasuredBlock, Parts, between, comparator_carry4, counters, rom_luts
+from hwqnn.dataflow.cost import SHORT, MeasuredBlock, Parts, comparator_carry4, comparator_luts, counters, rom_luts
 from hwqnn.dataflow.design import Memory, Resources, Schedule
 from hwqnn.dataflow.pack import kind, memory
 from hwqnn.dataflow.storage import single_port_ram
 from hwqnn.ir import Geometry
-
-_SMALL = 6
-"""Bits of values that are compared without a carry chain: then the least costs less than the greatest."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -62,15 +59,22 @@ class Pooling(MeasuredBlock):
         return {"MIN_FILE": memory(self.least.astype(np.int64), 1)} if len(self.least) else {}
 
     @property
+    def _chosen(self) -> int:
+        """Bits of a lane that a LUT chooses; a register's enable takes none."""
+        return 0
+
+    @property
     def _lanes(self) -> Parts:
         """Comparisons, and what tells where the least wins."""
         bits, rows = self.beat_in.type.bits, len(self.least)
         row = counters(rows)
-        masks = Resources(lut=rom_luts(self.lanes, rows), ff=self.lanes + row.bits, carry4=row.carry4) if rows > 1 else Resources()
-        compared = dict(between("lanes of bits", bits, self.lanes)) if bits > 1 else {}
-        if rows == 1 and 1 < bits <= _SMALL:
-            compared[f"least of bits {bits}"] = int(self.least.sum())
-        lanes = Resources(lut=self.lanes * (bits == 1), ff=self.beat_in.bits, carry4=self.lanes * comparator_carry4(bits))
+        masks = Resources(lut=rom_luts(self.least.astype(np.int64), 1), ff=self.lanes + row.bits, carry4=row.carry4) if rows > 1 else Resources()
+        least = int(self.least.sum()) if rows == 1 else 0
+        compared: dict[str, float] = {"lanes": self.lanes} if bits > SHORT else {}
+        if 1 < bits <= SHORT:
+            compared = {f"greatest of {bits} bits": self.lanes - least, f"least of {bits} bits": least}
+        luts = self.lanes * (comparator_luts(bits) + self._chosen if bits > SHORT else bits == 1)
+        lanes = Resources(lut=luts, ff=self.beat_in.bits, carry4=self.lanes * comparator_carry4(bits))
         masked = rows > 1 and bits > 1
         return Parts(
             masks + lanes,
@@ -151,6 +155,10 @@ class StreamPool(Pooling):
     @property
     def style(self) -> str:
         return "the best of each window of a row in LUT RAM"
+
+    @property
+    def _chosen(self) -> int:
+        return self.beat_in.type.bits
 
     @property
     def parameters(self) -> dict[str, int]:

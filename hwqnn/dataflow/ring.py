@@ -43,8 +43,7 @@ class RingSize:
         beat = counters(self.beats)
         kept = Resources(lut=lut_ram(bits, words), ff=bits)
         if bram:
-            count, luts = block_ram(bits, words)
-            kept = Resources(lut=luts, ff=bits + 1 + bits * (pads > 1), bram36=count)
+            kept = block_ram(bits, words) + Resources(ff=bits + 1 + bits * (pads > 1))
         carries = 2 * adder_carry4(self.count_bits + 1) + 2 * adder_carry4(pixel)
         exact = kept + Resources(ff=beat.bits + 2 * pixel + 2 * self.count_bits + (4 if bram else 2), carry4=carries + beat.carry4)
         mapped = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hwqnn.resources import Resources
+
 _RAMB18 = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
 """The shapes of a RAMB18E1, bits and words; a RAMB36E1 is twice as deep, or at its widest twice as wide."""
 
@@ -30,15 +32,31 @@ def shift_registers(bits: int, steps: int) -> int:
     return bits * -(-steps // 32) if steps > 2 else 0
 
 
-def block_ram(bits: int, words: int) -> tuple[float, int]:
-    """BRAM36s of a RAM or ROM (a RAMB18E1 is half of one), and LUTs behind them.
+_BYTE = 9
+"""Bits of the pieces that wide words are cut into."""
+_PRICES = {0.5: 129.0, 1.0: 257.0}
+"""Of a RAMB18E1 and a RAMB36E1, in yosys' library; a bit of a multiplexer counts `_MUX_PRICE` for each bank but one (`memory_libmap.cc`)."""
+_MUX_PRICE = 0.5
+_MUX_LUTS = (0.0, 0.0, 1.0, 1.0, 1.0, 2.0, 3.0, 4.0, 2.0, 5.0, 5.0, 4.2, 4.0, 5.2, 5.0, 5.0, 4.0, 7.5)
+"""LUTs of a bit's multiplexer among so many banks."""
 
-    Words that are too many for a RAM's depth lie side by side in one wide word of it, and a multiplexer chooses among these banks by the upper
-    address bits: so the count is ceil(bits * banks / width) in the shape that takes the fewest, with banks = ceil(words / depth). A LUT6 chooses
-    a bit among four banks.
+
+def block_ram(bits: int, words: int) -> Resources:
+    """A RAM or ROM in block RAM, with what chooses among its banks; a RAMB18E1 is half a BRAM36.
+
+    Words that are too many for a RAM's depth make several banks. Of each bank the words are cut into pieces of at most nine bits, and pieces of
+    all banks fill the RAMs' width side by side. Of all shapes yosys takes the one of least price.
     """
-    count, banks = min((-(-bits * -(-words // deep) // wide) * size, -(-words // deep)) for size, wide, deep in _shapes())
-    return count, bits * -(-(banks - 1) // 3)
+    _, ramb36, banks = min(
+        (count * _PRICES[size] + _MUX_PRICE * bits * (banks - 1), size * count, banks)
+        for size, wide, deep in _shapes()
+        for banks in [-(-words // deep)]
+        for count in [-(-banks * -(-bits // min(wide, _BYTE)) * min(wide, _BYTE) // wide)]
+    )
+    if banks == 1:
+        return Resources(bram36=ramb36)
+    luts = _MUX_LUTS[banks] if banks < len(_MUX_LUTS) else banks / 2
+    return Resources(lut=bits * luts + banks, ff=(banks - 1).bit_length(), bram36=ramb36)
 
 
 def _shapes() -> list[tuple[float, int, int]]:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow.cost import MeasuredBlock, Parts, comparator_carry4, counters, rom_luts
+from hwqnn.dataflow.cost import SHORT, MeasuredBlock, Parts, comparator_carry4, comparator_luts, constant_comparator_luts, counters, rom_luts
 from hwqnn.dataflow.design import Memory, Resources, Schedule
 from hwqnn.dataflow.pack import kind, memory
 from hwqnn.gates import delay
@@ -131,8 +131,13 @@ class ThresholdBlock(MeasuredBlock):
         table = np.broadcast_to(self.thresholds, (rows, self.op.levels))
         files = {"THRESHOLD_FILE": search_table(table, self.lanes, self.bits)}
         if self.op.descending.any():
-            files["FLIP_FILE"] = memory(np.broadcast_to(self.op.descending, (rows,)).reshape(self.rows, self.lanes).astype(np.int64), 1)
+            files["FLIP_FILE"] = memory(self._flips, 1)
         return files
+
+    @property
+    def _flips(self) -> np.ndarray:
+        """int64 (rows, lanes)."""
+        return np.broadcast_to(self.op.descending, (self.rows * self.lanes,)).reshape(self.rows, self.lanes).astype(np.int64)
 
     @property
     def parts(self) -> Parts:
@@ -143,7 +148,7 @@ class ThresholdBlock(MeasuredBlock):
         flip = counters(self.rows)
         flipped = self.lanes * stages if flips and self.rows > 1 else 0
         cells = Resources(
-            lut=rom_luts(self.lanes, self.rows) if flipped else 0,
+            lut=rom_luts(self._flips, 1) if flipped else 0,
             ff=steps.bits + (self.lanes + flip.bits if flipped else 0) + 2 * depth,
             carry4=steps.carry4,
         )
@@ -154,38 +159,58 @@ class ThresholdBlock(MeasuredBlock):
             "flipped": flipped,
             "coded": self.lanes * stages * (base % (1 << stages) > 0),
         }
-        if stages == 1 and self.rows == 1:
-            # of each lane only the bits above its constant's trailing zeros matter; four of them fit into a LUT
-            zeros = [(int(t) & -int(t)).bit_length() - 1 if t else 0 for t in np.broadcast_to(self.thresholds[:, 0], (self.lanes,))]
-            matter = [max(0, self.beat_in.type.bits - z) for z in zeros]
-            large = [bits for bits in matter if bits > _IN_A_LUT]
-            exact = Resources(lut=sum(1 < bits <= _IN_A_LUT for bits in matter), ff=self.lanes, carry4=sum(-(-bits // 8) for bits in large))
-            return Parts(cells + exact, coded | {"large constants": len(large), "constant bits": sum(large)}, {"compared": 1})
         value = self.beat_in.type.bits
-        search = search_parts(self.lanes, self.bits, value, self.thresholds, stages, self.rows, self.search_registers)
+        signed = kind(self.beat_in.type) == 2
+        search = search_parts(self.lanes, self.bits, value, self.thresholds, stages, self.rows, self.search_registers, signed=signed)
         return Parts(cells, coded, {"counters": steps.levels}) + search
 
 
-_SHORT = 6
-"""Bits of a comparison that is a LUT or two, of which there is nothing to take away."""
+def search_parts(
+    lanes: int, bits: int, value_bits: int, thresholds: np.ndarray, stages: int, rows: int, registers: int, *, signed: bool = True
+) -> Parts:
+    """Of `rtl/threshold_search.sv`.
 
-
-_IN_A_LUT = 4
-"""Bits that are compared with a constant in one LUT; for more, yosys makes a carry chain."""
-
-
-def search_parts(lanes: int, bits: int, value_bits: int, thresholds: np.ndarray, stages: int, rows: int, registers: int) -> Parts:
-    """Of `rtl/threshold_search.sv`, whose values have `value_bits` that are not but their sign again."""
-    row, twice, value = counters(rows).bits, registers - 1, lanes * value_bits
-    differ = min(bits, int(np.abs(thresholds).max()).bit_length() + bool(thresholds.min() < 0))  # the others only repeat the sign
+    Args:
+        value_bits: those of the values that are not but their sign again, or zeros of a value that is not `signed`.
+        thresholds: int64 (rows * lanes, levels), or a row for all.
+    """
+    row, twice = counters(rows).bits, registers - 1
+    levels, entries = thresholds.shape[1], 1 << stages
+    table = np.full((rows, lanes, entries), (1 << (bits - 1)) - 1, dtype=np.int64)
+    table[:, :, :levels] = np.broadcast_to(thresholds, (rows * lanes, levels)).reshape(rows, lanes, levels)
+    # what each stage can meet, (rows, lanes, 2**stage); of the values only the bits above all of its thresholds' trailing zeros matter
+    met = [table[:, :, (entries >> k + 1) - 1 :: entries >> k] for k in range(stages)]
+    low = [np.bitwise_or.reduce(np.bitwise_or.reduce(m, axis=2), axis=0) for m in met]
+    matter = [np.maximum(0, value_bits - _zeros(v)) for v in low]
+    later = [np.maximum.reduce(matter[k:]).sum() for k in range(stages)]  # bits that stage k and those behind it look at
     apart = [k for k in range(stages) if row + k >= _APART]
-    ff = value * (stages - 1) + lanes * stages * (stages + 1) // 2 + row * (stages - 1)
-    ff += twice * ((value + lanes * differ) * stages + lanes * stages * (stages - 1) // 2 + row * stages)
-    exact = Resources(lut=sum(rom_luts(lanes * differ, rows << k) for k in apart), ff=ff, carry4=lanes * stages * comparator_carry4(bits))
-    mapped = {
-        "compared": value * (stages - (rows == 1) if not twice else stages),
-        **{f"looked up by {row + k}": lanes * differ for k in range(stages) if 0 < row + k < _APART},
-        "constants": value * (rows == 1),
-        "stages": lanes * stages * min(1.0, bits / _SHORT),
-    }
-    return Parts(exact, mapped, {"compared": bits, "looked up": (row + stages) * (not twice), "searched": 1})
+    rom = sum(rom_luts(met[k].transpose(0, 2, 1).reshape(rows << k, lanes) & ((1 << bits) - 1), bits, together=bits) for k in apart)
+    differ = min(bits, int(np.abs(thresholds).max()).bit_length() + bool(thresholds.min() < 0))  # the others only repeat the sign
+    ff = sum(later[1:]) + lanes * stages * (stages + 1) // 2 + row * (stages - 1)
+    ff += twice * (sum(later) + lanes * differ * stages + lanes * stages * (stages - 1) // 2 + row * stages)
+    mapped: dict[str, float] = {}
+
+    def add(name: str, amount: float) -> None:
+        mapped[name] = mapped.get(name, 0.0) + amount
+
+    width, compared = min(bits, value_bits + signed), 0.0
+    for k in range(stages):
+        address = row + k if not twice else _APART
+        if bits > SHORT:
+            compared += lanes * (comparator_luts(width) - (width % 3 == 1)) if address else constant_comparator_luts(met[k], width)
+            add(f"looked up by {min(address, 2)}", lanes)
+        elif address == 0:
+            compared += int((matter[k] > 1).sum())
+        else:
+            add(f"short, looked up by {min(address, _APART)}", float(matter[k].sum()))
+    return Parts(
+        Resources(lut=rom + compared, ff=float(ff), carry4=lanes * stages * comparator_carry4(bits)),
+        mapped,
+        {"compared": bits, "looked up": (row + stages) * (not twice), "searched": 1},
+    )
+
+
+def _zeros(values: np.ndarray) -> np.ndarray:
+    """Trailing zeros of integers; of 0, more than any number has bits."""
+    lowest = values & -values
+    return np.where(lowest == 0, 64, np.frexp(np.maximum(lowest, 1).astype(float))[1] - 1)

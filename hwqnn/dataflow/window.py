@@ -137,7 +137,7 @@ class Window(MeasuredBlock):
         (top, left, _, _), (bits_y, bits_x) = self.geometry.padding, self._position_bits
         padded = any(self.geometry.padding)
         tile = counters(tiles).bits
-        exact = Resources(lut=rom_luts(self.beat_in.bits, len(self.pads)), ff=count.bits + tile + bits_y + bits_x + (top + left > 0))
+        exact = Resources(lut=rom_luts(self.pads, self.beat_in.type.bits), ff=count.bits + tile + bits_y + bits_x + (top + left > 0))
         exact += Resources(carry4=count.carry4 + adder_carry4(bits_y) + adder_carry4(bits_x) + adder_carry4(tile))
         mapped = {
             "counters": count.luts,

@@ -13,6 +13,9 @@ from hwqnn.dataflow.design import Resources, Schedule
 from hwqnn.dataflow.storage import block_ram, shift_registers, single_port_ram
 from hwqnn.ir import Geometry
 
+_IN_A_LUT = 6
+"""Bits of a counter that a LUT compares with a constant."""
+
 
 class LineStore(IntEnum):
     """What lines wait in, as `rtl/delay_line.sv` numbers it."""
@@ -125,27 +128,34 @@ class ParallelWindow(MeasuredBlock):
         last_row, last_column = first + (lines - 1) * self.geometry.stride[0], (across - 1) * self.geometry.stride[1]
         rows, columns = counters(-(-self.cycles // self.width)).bits, counters(self.width).bits
         below, above = first > 0, last_row < (self.cycles - 1) // self.width
-        return {"first row": rows * below, "last row": rows * above, "last column": columns * (last_column < self.width - 1)}
+        looked_at = {"first row": rows * below, "last row": rows * above, "last column": columns * (last_column < self.width - 1)}
+        return {name: -(-bits // _IN_A_LUT) for name, bits in looked_at.items()}
 
     @property
     def parts(self) -> Parts:
         bits, taps, (kh, kw), along = self.beat_in.bits, self.geometry.taps, self.geometry.kernel, self.geometry.dilation[1]
         gap, address = self.gap, counters(self.gap)
+        inside_y, inside_x = self.geometry.inside(self.height, self.width)
+        always = np.outer(inside_y.all(axis=0), inside_x.all(axis=0))  # on the map: these taps' registers are also the chain's
         match self.line_store:
             case LineStore.SHIFT:
                 lines = Parts(Resources(lut=shift_registers(self._line_bits, gap), ff=self._line_bits * gap if gap <= 2 else 0))
             case LineStore.RAM:
+                # the next register in the chain, where no tap shares it, yosys takes into the RAM, which has none: it registers the address instead
+                late = along == 2 or not always[:-1, -1].all()
                 lines = Parts(
-                    Resources(lut=single_port_ram(self._line_bits, gap), ff=address.bits),
-                    {"line counter": address.luts, "line banks": self._line_bits * (gap > 64)},
+                    Resources(lut=single_port_ram(self._line_bits, gap), ff=address.bits * (1 + late)),
+                    {
+                        "line counter": address.luts,
+                        "line banks": self._line_bits * (gap > 64),
+                        "late line bits": self._line_bits * late,
+                        "late": late,
+                    },
                 )
             case LineStore.BLOCK:
-                count, luts = block_ram(self._line_bits, gap)
-                cells = Resources(lut=luts, ff=address.bits, bram36=count)
+                cells = block_ram(self._line_bits, gap) + Resources(ff=address.bits)
                 lines = Parts(cells, {"line counter": address.luts}, {"line block RAM": 1})
         waits = bits * kh * (kw - 1)  # between the taps of a row
-        inside_y, inside_x = self.geometry.inside(self.height, self.width)
-        always = np.outer(inside_y.all(axis=0), inside_x.all(axis=0))  # on the map: these taps' registers are also the chain's
         steps = counters(self.width, -(-self.cycles // self.width))
         strides, drains = counters(*self.geometry.stride), self.cycles > self.height * self.width
         later = np.diff(always[:, ::-1].astype(int), axis=1) > 0 if along == 2 else always[:0]  # a tap that joins its wait: a shift register of three

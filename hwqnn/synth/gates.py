@@ -19,6 +19,7 @@ _PORT = re.compile(r"^    \.(\w+)\((.*)\),?$", re.M)
 _PARAMETER = re.compile(r"^    \.(\w+)\((?:\d+'s?[hd](\w+)|\"(\w*)\")\),?$", re.M)
 _DECLARED = re.compile(r"^  (wire|input|output) (?:signed )?(?:\[(\d+):(\d+)\] )?(\\\S+|\w+) *;$", re.M)
 _ASSIGN = re.compile(r"^  assign (.*?) = (.*);$", re.M)
+_FRAME = re.compile(r"^(?:/\*.*?\*/|module .*?\);|endmodule)$", re.S | re.M)
 _PART = re.compile(r"(\d+)'[sS]?[bodhBODH]\w+|(\\\S+|[A-Za-z_]\w*) *(?:\[(\d+)(?::(\d+))?\])?")
 
 
@@ -60,7 +61,16 @@ def gates(verilog: str) -> Gates:
     """
     if verilog.count("\nendmodule") != 1:
         raise ToolError("netlist: it is to be a single module")
+    if unread := _unread(verilog):
+        raise ToolError(f"netlist: {unread!r} is no wire, cell or assignment in the words that yosys is known to use")
     return _Reader(verilog).gates
+
+
+def _unread(verilog: str) -> str:
+    """The first line that `_Reader` would pass over; empty where it reads all."""
+    for understood in (_CELL, _DECLARED, _ASSIGN, _FRAME):
+        verilog = understood.sub("", verilog)
+    return next((line for line in verilog.splitlines() if line.strip()), "")
 
 
 @dataclass(eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from yosys import SPLIT_LUT6_2, run_yosys
 
 from hwqnn.errors import CheckError, ToolError
 from hwqnn.paths import RTL
-from hwqnn.synth import Unit, netlists
+from hwqnn.synth import Netlist, Unit, netlists
 from hwqnn.synth.arcs import arcs
 from hwqnn.synth.gates import gates
 from hwqnn.synth.sta import Hop, Netlists
@@ -88,7 +89,7 @@ def latest(folder: Path, passes: list[str]) -> int:
 
 
 @pytest.fixture(scope="module")
-def synthesized(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def synthesized(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Netlist]:
     """The netlists of `SOURCES`."""
     folder = tmp_path_factory.mktemp("sources")
     units = []
@@ -96,20 +97,26 @@ def synthesized(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     for name, text in SOURCES.items():
         (folder / f"{name}.sv").write_text(text)
         units.append(Unit(name, name, (*library, folder / f"{name}.sv"), folder))
-    return {name: netlist.verilog for name, netlist in netlists(units, jobs=2, timeout_s=100).items()}
+    return netlists(units, jobs=2, timeout_s=100)
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_as_yosys(name: str, synthesized: dict[str, str], tmp_path: Path) -> None:
-    (tmp_path / "netlist.v").write_text(synthesized[name])
-    joined = Netlists({name: gates(synthesized[name])}, outside_ps=0)
+def test_as_yosys(name: str, synthesized: dict[str, Netlist], tmp_path: Path) -> None:
+    (tmp_path / "netlist.v").write_text(synthesized[name].verilog)
+    joined = Netlists({name: gates(synthesized[name].verilog)}, outside_ps=0)
     # yosys counts nets that nothing reads, too: an idle carry for one
     assert max(joined.longest().ps, int(joined.arrival.max())) == latest(tmp_path, ["read_verilog netlist.v", f"hierarchy -top {name}"])
 
 
-def test_the_primitives_are_there(synthesized: dict[str, str]) -> None:
+@pytest.mark.parametrize("name", SOURCES)
+def test_every_cell_is_read(name: str, synthesized: dict[str, Netlist]) -> None:
+    """As many of each type as yosys' `stat` counts."""
+    assert Counter(kind for kind, _ in gates(synthesized[name].verilog).cells) == synthesized[name].cells
+
+
+def test_the_primitives_are_there(synthesized: dict[str, Netlist]) -> None:
     """So that the comparison with yosys covers them all."""
-    found = {kind for text in synthesized.values() for kind, _ in gates(text).cells}
+    found = {kind for netlist in synthesized.values() for kind, _ in gates(netlist.verilog).cells}
     assert found >= {"FDRE", "FDSE", "CARRY4", "LUT6", "LUT6_2", "MUXF7", "MUXF8", "INV", "DSP48E1", "RAM64M", "RAM32M"}
     assert found & {"SRL16E", "SRLC32E"}
 
@@ -192,6 +199,8 @@ def test_what_yosys_does_not_say() -> None:
         ("  assign y_o = { x_i, x_i };\n", "joins 2 bits to 1"),
         ("  assign y_o = nobody;\n", "nobody is no wire"),
         ("endmodule\nmodule other();\n", "single module"),
+        ("  supply0 low;\n", "'  supply0 low;' is no wire, cell or assignment"),
+        (instance("LUT1", "late", I0="x_i", O="y_o").replace("\n  );", " );"), "'  LUT1 late \\(' is no wire, cell"),
     ],
 )
 def test_a_netlist_of_another_form_is_refused(text: str, words: str) -> None:

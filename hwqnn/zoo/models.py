@@ -25,6 +25,7 @@ from hwqnn.zoo.lenet import LeNet5, LeNet300
 from hwqnn.zoo.mlp import BinaryMlp
 from hwqnn.zoo.mobilenet import MobileNet
 from hwqnn.zoo.resnet import ResNet8
+from hwqnn.zoo.tiny import TinyCnn
 
 _WEIGHTS = Path(__file__).parent / "weights"
 _CALIBRATION = 64
@@ -77,6 +78,8 @@ MODELS: dict[str, ZooModel] = {
         _model("lenet-300-100", LeNet300, (784,), "mnist"),
         _model("lenet-5", LeNet5, _DIGIT, "mnist"),
         _model("mnist-cnn-w1a1", BinaryCnn, _DIGIT, "mnist"),
+        _model("tiny-cnn-a1", partial(TinyCnn, 8, 16, 1), _DIGIT, "mnist"),
+        _model("tiny-cnn-a2", partial(TinyCnn, 8, 16, 2), _DIGIT, "mnist"),
         _model("fashion-cnn-w2a2", FewBitCnn, _DIGIT, "fashion-mnist"),
     )
 }

@@ -25,6 +25,8 @@ ACCURACY = {
     "lenet-300-100": 0.98,
     "lenet-5": 0.985,
     "mnist-cnn-w1a1": 0.975,
+    "tiny-cnn-a1": 0.975,
+    "tiny-cnn-a2": 0.98,
     "fashion-cnn-w2a2": 0.90,
     "fcn-w2a2": 0.94,
 }
@@ -38,8 +40,10 @@ WEIGHTS = {
     "dorefa-svhn": 25 * 3 * 48 + 9 * (48 * 64 + 64 * 64 + 64 * 128 + 2 * 128 * 128) + 25 * 128 * 512 + 5120,
     "lenet-5": 500 + 25_000 + 400_000 + 5_000,  # Han et al. (2015): 0.5 K, 25 K, 400 K, 5 K
     "lenet-300-100": 235_200 + 30_000 + 1_000,  # the same: 235 K, 30 K, 1 K
+    "tiny-cnn-a1": 8 * 5 * 5 + 16 * 8 * 4 * 4 + 10 * 16 * 3 * 3,
+    "tiny-cnn-a2": 8 * 5 * 5 + 16 * 8 * 4 * 4 + 10 * 16 * 3 * 3,
 }
-"""The weights of networks that papers describe, without biases: what the batch norms are for."""
+"""The weights of networks that papers or our own pages describe, without biases: what the batch norms are for."""
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +69,7 @@ def test_accuracy(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WEIGHTS)
-def test_size_is_the_published_one(name: str) -> None:
+def test_size_is_the_stated_one(name: str) -> None:
     model = zoo.MODELS[name].factory()
     assert sum(layer.weight.numel() for layer in model.modules() if isinstance(layer, QuantConv2d | QuantLinear)) == WEIGHTS[name]
 

@@ -25,6 +25,7 @@ from hwqnn.passes import Head
 if TYPE_CHECKING:
     from hwqnn.build import Built
     from hwqnn.report import Report
+    from hwqnn.train import Epoch, Run
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="From a quantized PyTorch model to a proven FPGA accelerator."
@@ -218,6 +219,79 @@ def import_(
 
     options = flow.Options(model=model, weights=weights, data=data, input_scale=_fraction(input_scale), seed=seed)
     print(flow.import_model(options))
+
+
+class Lines:
+    """Shows a training: a line for each phase and each epoch."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    def note(self, text: str) -> None:
+        self.console.print(Text(text), soft_wrap=True)
+
+    def epoch(self, epoch: Epoch, epochs: int, left: float) -> None:
+        words = f"epoch {epoch.epoch:>{len(str(epochs))}}/{epochs}  loss {epoch.loss:.4f}  training {epoch.train_accuracy:.2f} %  "
+        words += f"test {epoch.test_accuracy:.2f} %  {epoch.seconds:.1f} s" + (f", about {left:.0f} s left" if epoch.epoch < epochs else "")
+        self.console.print(Text(words), soft_wrap=True)
+
+
+_RECIPE = Annotated[Path, typer.Argument(help="A recipe, a .toml file: which network, which data, how.")]
+_OUT = Annotated[Path | None, typer.Option("-o", "--out", help="The folder to write; runs/ and the recipe's file name by default.")]
+_SEED = Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Goes before the recipe's own seed.")]
+
+
+@app.command()
+def train(
+    recipe: _RECIPE,
+    out: _OUT = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that the folder holds.")] = False,
+    seed: _SEED = None,
+) -> None:
+    """Train the network of a recipe. Exit code 1: the training diverged; 2: bad input."""
+    _run_recipe(recipe, out, seed, resume=resume, compressing=False)
+
+
+@app.command()
+def compress(recipe: _RECIPE, out: _OUT = None, seed: _SEED = None) -> None:
+    """Train the network of a recipe, if it is not yet, and run the recipe's steps of compression."""
+    _run_recipe(recipe, out, seed, resume=True, compressing=True)
+
+
+def _run_recipe(path: Path, out: Path | None, seed: int | None, *, resume: bool, compressing: bool) -> None:
+    """Runs a recipe, or every one of its grid, each in a folder of its own."""
+    from hwqnn.train.grid import points
+    from hwqnn.train.run import run
+
+    console = Console()
+    recipes = points(path, seed)
+    folder = out or Path("runs") / path.stem
+    accuracies = {}
+    try:
+        for label, recipe in recipes.items():
+            done = run(recipe, folder / label, resume=resume, compressing=compressing, progress=Lines(console))
+            _outcome(console, done)
+            accuracies[label] = done.report.accuracy
+    except (KeyboardInterrupt, Terminated) as stop:
+        command = f"hwqnn {'compress' if compressing else 'train'} {path} --out {folder}{'' if compressing else ' --resume'}"
+        command += "" if seed is None else f" --seed {seed}"
+        console.print(Text(f"interrupted; every finished epoch is kept. Go on with: {command}"), soft_wrap=True)
+        raise typer.Exit(_TERMINATED if isinstance(stop, Terminated) else _INTERRUPTED) from None
+    if len(recipes) > 1:
+        for label, accuracy in accuracies.items():
+            console.print(Text(f"{accuracy:6.2f} %  {label}"), soft_wrap=True)
+
+
+def _outcome(console: Console, done: Run) -> None:
+    """What a recipe's run found, and what to do with it."""
+    for step in done.report.steps:
+        console.print()
+        console.print(Text(str(step.report)), soft_wrap=True)
+    console.print()
+    console.print(Text(f"accuracy   {done.report.accuracy:.2f} % of {done.report.test_images:,} test images"), soft_wrap=True)
+    console.print(Text(f"report     {done.folder / 'report.html'}"), soft_wrap=True)
+    console.print(Text(f"hardware   hwqnn build {done.factory} --data {done.report.test_data}"), soft_wrap=True)
+    console.print()
 
 
 @app.command()

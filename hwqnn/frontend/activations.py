@@ -18,6 +18,8 @@ from hwqnn.errors import InputError
 from hwqnn.frontend.registry import REGISTRY, Call, plain
 from hwqnn.frontend.symbolic import Symbol
 from hwqnn.ir import Clamp, Piece, Quantizer, Rounding, SignQuantizer, UniformQuantizer, exact
+from hwqnn.quant.activations import StochasticBinaryQuant
+from hwqnn.quant.xnor import InputScaled
 
 MAX_BITS = 8
 
@@ -93,6 +95,7 @@ def read_ternary(reading: Reading) -> tuple[Fraction, Quantizer]:
 QUANTIZERS: dict[type, Callable[[Reading], tuple[Fraction, Quantizer]]] = {
     BinaryQuant: read_binary,
     ClampedBinaryQuant: read_binary,
+    StochasticBinaryQuant: read_binary,
     RescalingIntQuant: read_int,
     TernaryQuant: read_ternary,
 }
@@ -156,3 +159,11 @@ def activation(call: Call) -> Symbol:
     layer, name = call.module, call.place.op_name
     symbol = quantize(call, f"{name}.input_quant", layer.input_quant, call.x, call.args[0])
     return quantize(call, name, layer.act_quant, symbol, call.args[0])
+
+
+@REGISTRY.layer(InputScaled)
+def input_scaled(call: Call) -> Symbol:
+    raise call.fail(
+        "XNOR-Net's input scale K multiplies each output by a real number that moves with the data, which would take a product of two streams; "
+        "use the variant without it: its act and its layer, one after the other (weights 'xnor' keep their scale for each channel)"
+    )

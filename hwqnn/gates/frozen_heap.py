@@ -28,6 +28,7 @@ def compress(n: Netlist, columns: list[list[Wire]], constant: int) -> list[Wire]
 
     for counter in plan(tuple(len(bits) for bits in heap), limits(n.budget_ns)):
         counter.build(n, take, give)
+    assert all(len(bits) <= 1 for bits in heap)
     return [bits[0] if bits else ZERO for bits in heap]
 
 

@@ -36,7 +36,7 @@ class BitHeap:
         """The sum modulo 2**bits, as that many wires, lowest first. See `plan` for how.
 
         Args:
-            heights: to be built with the counters of a heap so high, no column of which is lower than this one's.
+            heights: to be built with the counters of a heap so high, or as high as this one where that is more.
         """
         if heights is None:  # constants together are fewer bits
             ones = sum(wires.count(ONE) << column for column, wires in self._columns.items())
@@ -45,6 +45,7 @@ class BitHeap:
             heights = tuple(map(len, heap))
         else:
             heap = [list(self._columns.get(column, [])) for column in range(bits)]
+            heights = tuple(max(planned, len(column)) for planned, column in zip(heights, heap, strict=True))
 
         def take(column: int, most: int) -> list[Wire]:
             # earliest first; a constant is of most use where there is no other bit
@@ -58,4 +59,5 @@ class BitHeap:
 
         for counter in plan(heights, limits(self._n.budget_ns)):
             counter.build(self._n, take, give)
+        assert all(len(column) <= 1 for column in heap), "a plan for a lower heap: bits would be lost"
         return [column[0] if column else ZERO for column in heap]

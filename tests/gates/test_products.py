@@ -69,6 +69,15 @@ def test_variable(form, tmp_path):
             assert total == expected(lanes, inputs["x_i"], inputs["w_i"]), lanes
 
 
+ODD = Lanes(2, 24, UInt(2), Int(3), True, 9)
+
+
+def odd_words(lanes, depth, random):
+    """Weights whose lowest bit is always 1: a constant for the gates, while the heap is planned for bits that change."""
+    always = sum(1 << i for i in range(0, lanes.pe * lanes.lane_w_bits, lanes.w_type.bits))
+    return tuple(random.getrandbits(lanes.pe * lanes.lane_w_bits) | always for _ in range(depth))
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_fused(form, tmp_path):
     random = Random(5)
@@ -78,6 +87,10 @@ def test_fused(form, tmp_path):
             words = tuple(random.getrandbits(lanes.pe * lanes.lane_w_bits) for _ in range(depth))
             most[f"w_i{len(cases)}"] = depth
             cases.append((lanes, words, fused(lanes, words, BUDGETS[(i + depth) % 5])))
+    for depth in (2, 8, 24):
+        words = odd_words(ODD, depth, random)
+        most[f"w_i{len(cases)}"] = depth
+        cases.append((ODD, words, fused(ODD, words, budget_ns(100))))
     for (lanes, words, _), steps in zip(cases, simulate(tmp_path, [of(d) for *_, d in cases], form, 40, seed=2, limits=most), strict=True):
         for inputs, total in steps:
             assert total == expected(lanes, inputs["x_i"], words[inputs["w_i"]]), (lanes, len(words))
@@ -107,7 +120,8 @@ def test_fused_cost_is_a_bound(lanes):
             most, cycles = fused_cost(lanes, depth, budget)
             bits = lanes.pe * lanes.lane_w_bits
             sparse = tuple(random.getrandbits(bits) & random.getrandbits(bits) & random.getrandbits(bits) for _ in range(depth))
-            for words in (tuple(random.getrandbits(bits) for _ in range(depth)), sparse, (0,) * depth, ((1 << bits) - 1,) * depth):
+            drawn = tuple(random.getrandbits(bits) for _ in range(depth))
+            for words in (drawn, sparse, odd_words(lanes, depth, random), (0,) * depth, ((1 << bits) - 1,) * depth):
                 made = fused(lanes, words, budget)
                 assert made.depth >= cycles and (lanes.x_type != B or made.depth == cycles)
                 assert made.cells.lut <= most.lut and made.cells.carry4 <= most.carry4

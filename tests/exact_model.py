@@ -222,18 +222,32 @@ def greatest(values: Sequence[Any], channels: int, k: int) -> Values:
     return out
 
 
+def run_decide(op: ir.Decide, x: Values, edge: ir.Edge) -> Values:
+    channels = edge.shape[-1]
+    return greatest(apply_chain(op.chain, x, channels), channels, 1)
+
+
+def run_vote(op: ir.Vote, x: Values, edge: ir.Edge) -> Values:
+    members, out = edge.shape[-1], []
+    for first in range(0, len(x), members):
+        out += [sum(int(op.weight[m]) for m in range(members) if x[first + m] == label) for label in range(op.classes)]
+    return out
+
+
 RUN: dict[type[ir.Op], Callable[..., Values]] = {
     ir.Add: run_add,
     ir.ArgMax: run_argmax,
     ir.ChannelAffine: run_affine,
     ir.Concat: run_concat,
     ir.Conv: run_conv,
+    ir.Decide: run_decide,
     ir.MatMul: run_matmul,
     ir.MaxPool: run_pool,
     ir.Requantize: run_requantize,
     ir.Reshape: run_reshape,
     ir.Threshold: run_thresholds,
     ir.Upsample: run_upsample,
+    ir.Vote: run_vote,
 }
 """What each op does: (op, the values of each input, the edge of each input) -> values."""
 

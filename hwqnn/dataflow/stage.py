@@ -24,11 +24,12 @@ from hwqnn.dataflow.pack import code
 from hwqnn.dataflow.pool import PoolBlock, StreamPool
 from hwqnn.dataflow.threshold import ThresholdBlock
 from hwqnn.dataflow.upsample import UpsampleBlock
+from hwqnn.dataflow.vote import VoteBlock
 from hwqnn.dataflow.window import Window
 from hwqnn.dataflow.window_parallel import ParallelWindow
 from hwqnn.errors import UnsupportedError
 from hwqnn.gates.delay import budget_ns
-from hwqnn.ir import Add, ArgMax, ChannelAffine, Concat, Conv, Edge, Geometry, Graph, MatMul, MaxPool, Op, Reshape, Threshold, Upsample
+from hwqnn.ir import Add, ArgMax, ChannelAffine, Concat, Conv, Edge, Geometry, Graph, MatMul, MaxPool, Op, Reshape, Threshold, Upsample, Vote
 
 
 @dataclass(frozen=True)
@@ -332,3 +333,15 @@ def _argmax(graph: Graph, op: Op, sources: tuple[Stage | None, ...], clock_mhz: 
         return ArgMaxBlock(beat_in=Beat(f.simd, x.type), beat_out=Beat(f.pe, y.type), channels=x.channels, vectors=_pixels(x), budget_ns=budget)
 
     yield Stage(op.name, "argmax", op.name, sources, (_size(x),), tuple(Folding(d, op.k) for d in divisors(x.channels)), block)
+
+
+@maker(Vote)
+def _vote(graph: Graph, op: Op, sources: tuple[Stage | None, ...], clock_mhz: float) -> Iterator[Stage]:
+    assert isinstance(op, Vote)
+    x, y = graph.edges[op.inputs[0]], graph.edges[op.name]
+
+    def block(f: Folding) -> Block:
+        return VoteBlock(beat_in=Beat(f.simd, x.type), beat_out=Beat(f.pe, y.type), weight=op.weight, classes=op.classes, vectors=_pixels(x))
+
+    foldings = tuple(Folding(x.channels, d) for d in divisors(y.channels))
+    yield Stage(op.name, "vote", op.name, sources, (_size(x),), foldings, block, vectors=_pixels(x))

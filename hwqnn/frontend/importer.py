@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from hwqnn.errors import HwqnnError, InputError, UnsupportedError
-from hwqnn.frontend import activations, convolutions, glue, joining, layers, moves, pooling  # noqa: F401  (they register their handlers)
+from hwqnn.frontend import activations, convolutions, glue, joining, layers, moves, pooling, voting  # noqa: F401  (they register their handlers)
 from hwqnn.frontend.load import check_finite
 from hwqnn.frontend.recorder import Recorder, Visit
 from hwqnn.frontend.registry import plain

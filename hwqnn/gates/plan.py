@@ -2,8 +2,8 @@
 
 Of the tall heap the most efficient counters are taken greedily, as Kumm and Zipf (2014) and Preusser (2017) do: the most bits removed per LUT, then
 the fewest CARRY4. As no counter removes more than two bits a LUT, none of these choices is worse than any other until the heap is low; what is lost
-is lost there, by counters that no longer fill up. So the low heap, the final adder included, is searched: a beam of partial plans, compared among those
-that leave as many bits.
+is lost there, by counters that no longer fill up. So the low heap, the final adder included, is searched: a beam of partial plans, compared among
+those that leave as many bits.
 """
 
 from __future__ import annotations

@@ -6,9 +6,10 @@ import enum
 
 from hwqnn.ir import Graph
 from hwqnn.passes.absorb_signs import absorb_signs
-from hwqnn.passes.argmax import append_argmax
+from hwqnn.passes.argmax import append_argmax, lower_decisions
 from hwqnn.passes.expose_codes import expose_codes
 from hwqnn.passes.merge_thresholds import merge_thresholds
+from hwqnn.passes.share import share_equal_ops
 from hwqnn.passes.thresholds import lower_requantize
 from hwqnn.passes.thresholds_before_pools import thresholds_before_pools
 
@@ -21,7 +22,8 @@ class Head(enum.Enum):
 
 
 def lower(graph: Graph, head: Head = Head.LABEL, k: int = 1) -> Graph:
-    """The canonical graph: integer thresholds for real arithmetic, right after their products, one direction of comparison, the head at the end.
+    """The canonical graph: integer thresholds for real arithmetic, right after their products, one direction of comparison,
+    nothing computed twice, the head at the end.
 
     Args:
         k: how many of the best classes a label head tells.
@@ -29,8 +31,11 @@ def lower(graph: Graph, head: Head = Head.LABEL, k: int = 1) -> Graph:
     Raises:
         UnsupportedError, GraphError: as each pass says.
     """
-    graph = absorb_signs(merge_thresholds(thresholds_before_pools(lower_requantize(graph))))
+    graph = share_equal_ops(lower_decisions(absorb_signs(merge_thresholds(thresholds_before_pools(lower_requantize(graph))))))
     return append_argmax(graph, k) if head is Head.LABEL else graph
 
 
-__all__ = ["Head", "absorb_signs", "append_argmax", "expose_codes", "lower", "lower_requantize", "merge_thresholds", "thresholds_before_pools"]
+__all__ = [
+    "Head", "absorb_signs", "append_argmax", "expose_codes", "lower", "lower_decisions", "lower_requantize", "merge_thresholds", "share_equal_ops",
+    "thresholds_before_pools",
+]  # fmt: skip

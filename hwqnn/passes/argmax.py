@@ -1,4 +1,4 @@
-"""Ends a graph in the label: argmax over the classes' real values, computed by integers that provably order them the same way."""
+"""Labels, at the end of a graph or in its midst: argmax over the classes' real values, computed by integers that provably order them the same way."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from math import gcd, lcm
 import numpy as np
 
 from hwqnn.errors import UnsupportedError
-from hwqnn.ir import ArgMax, ChannelAffine, Clamp, Graph
+from hwqnn.ir import ArgMax, ChannelAffine, Clamp, Decide, Graph, Op, Piece
 from hwqnn.passes.backmap import compose
 from hwqnn.passes.ranges import channel_ranges
 from hwqnn.passes.surd import Surd
@@ -24,25 +24,43 @@ def append_argmax(graph: Graph, k: int = 1) -> Graph:
     """The graph with an `ArgMax` of the `k` best classes at its end, pixel by pixel on a map, and a `ChannelAffine` before it where the classes'
     slopes or offsets differ.
 
+    Raises:
+        UnsupportedError: as `greatest`.
+        GraphError: there are fewer than k classes.
+    """
+    ops = greatest(graph, graph.output, graph.meaning, "argmax", "scores", k)
+    return graph.replace({graph.output: [graph.op(graph.output), *ops]}, output="argmax", meaning=())
+
+
+def lower_decisions(graph: Graph) -> Graph:
+    """Replaces every `Decide` by an `ArgMax` in the same way.
+
+    Raises:
+        UnsupportedError: as `greatest`.
+    """
+    found = [op for op in graph.ops if isinstance(op, Decide)]
+    return graph.replace({op.name: greatest(graph, op.inputs[0], op.chain, op.name, f"{op.name}@scores") for op in found})
+
+
+def greatest(graph: Graph, source: str, chain: tuple[Piece, ...], name: str, scores: str, k: int = 1) -> list[Op]:
+    """The ops that find the `k` greatest channels of chain(`source`), called `name`; the `ChannelAffine` before it is called `scores`.
+
     A common positive slope and a common offset change no argmax and vanish. Otherwise integer factors are searched, with as few
     fraction bits as possible, under which every two reachable values of any two classes compare as the exact reals do, ties
     (lowest index wins) included.
 
     Raises:
-        UnsupportedError: the output ends in a clamp, or no factors of up to 40 fraction bits exist.
-        GraphError: there are fewer than k classes.
+        UnsupportedError: the chain holds a clamp, or no factors of up to 40 fraction bits exist.
     """
-    if any(isinstance(piece, Clamp) for piece in graph.meaning):
-        raise UnsupportedError(f"the output after '{graph.output}' ends in an unquantized clamp (ReLU, HardTanh), which can tie classes: remove it")
-    edge, producer = graph.edges[graph.output], graph.op(graph.output)
-    lines = [compose(graph.meaning, c) for c in range(edge.channels)]
+    if any(isinstance(piece, Clamp) for piece in chain):
+        raise UnsupportedError(f"the output after '{source}' ends in an unquantized clamp (ReLU, HardTanh), which can tie classes: remove it")
+    lines = [compose(chain, c) for c in range(graph.edges[source].channels)]
     slope, offset = lines[0]
     common = all((a - slope).sign() == 0 and (b - offset).sign() == 0 for a, b in lines)
     if common and slope.sign() > 0:
-        return graph.replace({graph.output: [producer, ArgMax(name="argmax", inputs=(graph.output,), k=k)]}, output="argmax", meaning=())
-    mul, add = integer_scores(lines, *channel_ranges(graph)[graph.output])
-    scores = ChannelAffine(name="scores", inputs=(graph.output,), mul=mul, add=add)
-    return graph.replace({graph.output: [producer, scores, ArgMax(name="argmax", inputs=("scores",), k=k)]}, output="argmax", meaning=())
+        return [ArgMax(name=name, inputs=(source,), k=k)]
+    mul, add = integer_scores(lines, *channel_ranges(graph)[source])
+    return [ChannelAffine(name=scores, inputs=(source,), mul=mul, add=add), ArgMax(name=name, inputs=(scores,), k=k)]
 
 
 def integer_scores(lines: list[Line], lo: np.ndarray, hi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

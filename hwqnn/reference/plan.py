@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from hwqnn.ir import Bipolar, Conv, Graph, MatMul, Op, Threshold
-from hwqnn.reference import affine, argmax, dense, joins, pool, shape, threshold  # noqa: F401  (they register their steps)
+from hwqnn.reference import affine, argmax, dense, joins, pool, shape, threshold, vote  # noqa: F401  (they register their steps)
 from hwqnn.reference.bits import words
 from hwqnn.reference.pack import pack_signs, pack_threshold, unpack
 from hwqnn.reference.step import PACKED_STEPS, Step, make_step, storage

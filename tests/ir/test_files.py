@@ -25,6 +25,7 @@ from hwqnn.ir import (
     Clamp,
     Concat,
     Conv,
+    Decide,
     Geometry,
     Graph,
     Input,
@@ -38,6 +39,7 @@ from hwqnn.ir import (
     Threshold,
     UniformQuantizer,
     Upsample,
+    Vote,
     exact,
 )
 from hwqnn.ir.files import load, save
@@ -101,6 +103,12 @@ def graph_of_maps() -> Graph:
     return Graph("maps", (x, *ops), "label")
 
 
+def graph_of_votes() -> Graph:
+    x = Input(name="x", inputs=(), type=Int(3), shape=(4,))
+    decide = Decide(name="label", inputs=("x",), chain=(Affine(exact([1, Fraction(2, 3), -3, 1]), exact([0])),))
+    return Graph("votes", (x, decide, Vote(name="vote", inputs=("label",), weight=np.array([3]), classes=4)), "vote")
+
+
 def round_trip(graph: Graph, folder: Path) -> None:
     first, second = folder / "first.json", folder / "second.json"
     save(graph, first)
@@ -111,13 +119,13 @@ def round_trip(graph: Graph, folder: Path) -> None:
     assert bytes_of(first) == bytes_of(second)
 
 
-@pytest.mark.parametrize("make", [real_graph, graph_of_maps])
+@pytest.mark.parametrize("make", [real_graph, graph_of_maps, graph_of_votes])
 def test_round_trip_of_every_kind(tmp_path: Path, make: Callable[[], Graph]) -> None:
     round_trip(make(), tmp_path)
 
 
 def test_every_op_has_its_round_trip() -> None:
-    seen = {type(op) for op in (*real_graph().ops, *graph_of_maps().ops)}
+    seen = {type(op) for op in (*real_graph().ops, *graph_of_maps().ops, *graph_of_votes().ops)}
     assert {cls for cls in REGISTRY.values() if cls.__module__.startswith("hwqnn.")} - seen == {Threshold}  # which the random networks below have
 
 

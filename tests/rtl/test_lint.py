@@ -74,6 +74,8 @@ LEGAL = {
         {"FOLD": 10, "OUT_BITS": 8},
         {"PE": 3, "FOLD": 2, "VECTORS": 5, "K": 4, "WIDTH": 8, "OUT_BITS": 3},
     ),
+    "vote": ({}, {"LABELS": 5, "LABEL_BITS": 4, "PE": 2, "FOLD": 5, "VECTORS": 3, "WEIGHT_BITS": 3, "OUT_BITS": 6}),
+    "weighted_count": ({}, {"INPUTS": 5, "WEIGHT_BITS": 3, "OUT_BITS": 6}),
     "channel_affine": (
         {},
         {"PE": 3, "FOLD": 5, "WIDTH": 8, "SIGNED": 1, "MUL_BITS": 7, "ADD_BITS": 9, "OUT_BITS": 17},
@@ -163,6 +165,9 @@ ILLEGAL = (
     ("stream_fork", {"OUTPUTS": 0}),
     ("add", {"PE": 0}),
     ("concat", {"B_FOLD": 0}),
+    ("vote", {"PE": 3, "LABEL_BITS": 1}),
+    ("vote", {"LABELS": 0}),
+    ("weighted_count", {"INPUTS": 0}),
 )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from typing import Any, Protocol, TypeVar, get_args, get_type_hints, runtime_checkable
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from hwqnn.compress.report import Report
 from hwqnn.errors import InputError
+from hwqnn.words import nearest
 
 Batches = Callable[[], Iterator[tuple[Tensor, Tensor]]]
 """Gives a pass over some data, each time it is called: (inputs as the model takes them, float (N, ...); labels, int64 (N,))."""
@@ -70,18 +70,13 @@ def make(name: str, **options: Any) -> Method[Any]:
         InputError: there is no such method or option, or a value is not legal.
     """
     if name not in METHODS:
-        raise InputError(f"no compression method '{name}'; {_near(name, METHODS)}")
+        raise InputError(f"no compression method '{name}'; {nearest(name, METHODS)}")
     kind: Any = METHODS[name]
     known, legal = [field.name for field in fields(kind)], get_type_hints(kind)
     for option, value in options.items():
         if option not in known:
-            raise InputError(f"method '{name}' has no option '{option}'; {_near(option, known)}")
+            raise InputError(f"method '{name}' has no option '{option}'; {nearest(option, known)}")
         accepted = get_args(legal[option]) or (legal[option],)
         if type(value) not in accepted and not (type(value) is int and float in accepted):
             raise InputError(f"method '{name}': {option} = {value!r} is no {accepted[0].__name__}")
     return kind(**options)
-
-
-def _near(name: str, known: Any) -> str:
-    near = difflib.get_close_matches(name, list(known), 1)
-    return f"did you mean '{near[0]}'?" if near else f"there are {', '.join(known)}"

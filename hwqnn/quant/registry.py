@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from hwqnn.errors import InputError
+from hwqnn.words import nearest
 
 Legal = type | tuple[Any, ...]
 """What an option may be: any value of a type, or one of some values."""
@@ -116,8 +116,3 @@ def acts(name: str, *, paper: str, bits: Sequence[int], **options: Legal) -> Cal
         return make
 
     return register
-
-
-def nearest(name: str, names: Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(name, names, 1)
-    return f"did you mean '{near[0]}'?" if near else f"there are {', '.join(names)}" if names else "it has none"

@@ -13,7 +13,7 @@ from typing import Any
 
 from hwqnn.errors import InputError
 from hwqnn.train.recipe import Recipe, read_text
-from hwqnn.train.words import nearest
+from hwqnn.words import nearest
 
 
 def points(path: Path, seed: int | None = None) -> dict[str, Recipe]:

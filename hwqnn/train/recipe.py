@@ -17,7 +17,7 @@ from hwqnn.errors import InputError
 from hwqnn.train import tables
 from hwqnn.train.network import KINDS
 from hwqnn.train.settings import Settings
-from hwqnn.train.words import choose
+from hwqnn.words import choose
 
 TERMS: dict[str, Callable[..., compress.Term]] = {"bit-width-decay": compress.BitWidthDecay}
 """Every training term by the name that [[term]] uses; its arguments are the table's other keys."""

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from hwqnn.errors import InputError
 from hwqnn.train.augment import AUGMENTATIONS
-from hwqnn.train.words import choose
+from hwqnn.words import choose
 
 Parameters = list[dict[str, object]]
 

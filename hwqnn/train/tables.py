@@ -9,7 +9,7 @@ from dataclasses import is_dataclass
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from hwqnn.errors import InputError
-from hwqnn.train.words import nearest
+from hwqnn.words import nearest
 
 _Made = TypeVar("_Made")
 TOP = "the top level"

@@ -29,7 +29,7 @@ def test_the_injector_itself_is_a_weight_quant():
         (lambda: quant.weight("sign", 2), "weight quantizer 'sign' cannot have 2 bits; it takes 1"),
         (lambda: quant.act("integer", 1), "activation quantizer 'integer' cannot have 1 bits; it takes 2, 3"),
         (lambda: quant.weight("sign", stee="clipped"), "weight quantizer 'sign' has no option 'stee'; did you mean 'ste'?"),
-        (lambda: quant.weight("xnor", ste="clipped"), "weight quantizer 'xnor' has no option 'ste'; it has none"),
+        (lambda: quant.weight("xnor", ste="clipped"), "weight quantizer 'xnor' has no option 'ste'; there is none"),
         (lambda: quant.weight("sign", ste="soft"), "weight quantizer 'sign': ste = 'soft'; it takes 'clipped', 'identity'"),
         (lambda: quant.weight("general", 2, per_channel=1), "weight quantizer 'general': per_channel = 1 is no bool"),
         (lambda: quant.act("relu", 2, maximum="6"), "activation quantizer 'relu': maximum = '6' is no float"),

@@ -14,7 +14,7 @@ _Value = TypeVar("_Value")
 def nearest(word: str, known: Collection[str]) -> str:
     """ "did you mean 'x'?", or the list of what there is."""
     near = difflib.get_close_matches(word, known, 1)
-    return f"did you mean '{near[0]}'?" if near else f"there are {', '.join(known)}"
+    return f"did you mean '{near[0]}'?" if near else f"there are {', '.join(known)}" if known else "there is none"
 
 
 def choose(what: str, word: str, known: Mapping[str, _Value]) -> _Value:

@@ -212,7 +212,7 @@ WRONG = {
     "no such data": (replaced("train.npz", "tarin.npz"), "tarin.npz"),
     "features": (replaced("[16, 12", "[15, 12"), "sizes begin with 15 features, but the data have 16 (1 x 4 x 4)"),
     "classes": (replaced("12, 3]", "12, 2]"), "tells 2 classes apart, but the data have 3"),
-    "other test images": (replaced("test.npz", "mnist"), "'train' and 'mnist' differ"),
+    "other test images": (replaced("test.npz", "mnist"), "'train' and 'mnist"),
     "method without a name": (RECIPE + "[[compress]]\ndigits = 1\n", "[[compress]] 1 needs the key 'method'"),
     "unknown method": (RECIPE + COMPRESS + '[[compress]]\nmethod = "signed-digits"\n', "[[compress]] 2: no compression method 'signed-digits'"),
     "unknown option of a method": (RECIPE + COMPRESS.replace("digits", "digit"), "has no option"),

@@ -245,7 +245,7 @@ _SEED = Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Goes befo
 def train(
     recipe: _RECIPE,
     out: _OUT = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that the folder holds.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that the folder holds, if it holds one.")] = False,
     seed: _SEED = None,
 ) -> None:
     """Train the network of a recipe. Exit code 1: the training diverged; 2: bad input."""

@@ -22,6 +22,8 @@ from hwqnn.train.settings import Settings
 
 RECIPE, CHECKPOINT, FACTORY = "recipe.toml", "checkpoint.pt", "model.py"
 TRAINED, COMPRESSED = "trained", "compressed"
+_LOOKED_AT = 5_000
+"""The most training images that a method looks at: what it takes from them are means, such as the Fisher information. Fine-tuning sees all."""
 _COMPARED = 64
 """Test images on which what was stored is compared with what was trained."""
 _FACTORY = '''"""The network of this folder, as `hwqnn train` and `hwqnn compress` left it: hwqnn build {folder}/model.py:{what} --data {data}"""
@@ -132,8 +134,8 @@ def _compress(
     model: nn.Module, train: Dataset, test: Dataset, step: Step, settings: Settings, checkpoint: Path, progress: Progress
 ) -> tuple[nn.Module, Compression]:
     """One step: the changed and fine-tuned model, and what was found."""
-    progress.note(f"compressing: {step.method}")
-    images, tests = Images.of(train, settings.images), Images.of(test)
+    images, tests = Images.of(train, min(_LOOKED_AT, settings.images or len(train), len(train))), Images.of(test)
+    progress.note(f"compressing, by {len(images):,} training images: {step.method}")
     right_behind, tuned = [], []
 
     def finetune(changed: nn.Module) -> nn.Module:

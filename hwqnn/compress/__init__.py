@@ -4,8 +4,11 @@ from hwqnn.compress import budget, codebook, digits, formats  # noqa: F401  (the
 from hwqnn.compress.decay import BitWidthDecay
 from hwqnn.compress.ensemble import Ensemble
 from hwqnn.compress.fisher import fisher
-from hwqnn.compress.method import METHODS, Batches, Method, Term, make, register
-from hwqnn.compress.pipeline import Compressed, run
+from hwqnn.compress.method import METHODS, Batches, Learned, Method, Term, make, register
+from hwqnn.compress.pipeline import Compressed, Learning, run
 from hwqnn.compress.report import Count, Report
 
-__all__ = ["METHODS", "BitWidthDecay", "Batches", "Compressed", "Count", "Ensemble", "Method", "Report", "Term", "fisher", "make", "register", "run"]
+__all__ = [
+    "METHODS", "Batches", "BitWidthDecay", "Compressed", "Count", "Ensemble", "Learned", "Learning", "Method", "Report", "Term", "fisher", "make",
+    "register", "run",
+]  # fmt: skip

@@ -81,6 +81,44 @@ def requantize(layer: Any, quantizer: Any, weight: Tensor, **options: Any) -> No
     layer.train(training)
 
 
+def prune(layer: Any, keep: Tensor) -> None:
+    """Sets weights to 0, and remembers which: `hold_zeros` keeps them there. In place; what was pruned before stays pruned.
+
+    Args:
+        keep: bool, in the shape of the layer's weight.
+    """
+    kept = getattr(layer, "kept", None)
+    layer.register_buffer("kept", keep.clone() if kept is None else keep & kept, persistent=False)
+    with torch.no_grad():
+        layer.weight.masked_fill_(~layer.kept, 0.0)
+
+
+def prunable(model: nn.Module) -> dict[str, Any]:
+    """The layers of `layers`.
+
+    Raises:
+        InputError: as `layers`; or a layer's quantizer makes something else of the weight 0.
+    """
+    found = layers(model)
+    for name, layer in found.items():
+        zeros = copy.deepcopy(layer).eval()
+        with torch.no_grad():
+            flat = zeros.weight.view(-1)
+            flat[flat.abs().argsort()[: flat.numel() // 2]] = 0.0
+            if bool((zeros.quant_weight().value.view(-1)[flat == 0] != 0).any()):
+                raise InputError(f"layer '{name}': its quantizer {type(layer.weight_quant.tensor_quant).__name__} has no 0; use integer, or ternary")
+    return found
+
+
+@torch.no_grad()
+def hold_zeros(model: nn.Module) -> None:
+    """After each optimizer step: what `prune` set to 0 is 0 again."""
+    for layer in model.modules():
+        kept = getattr(layer, "kept", None)
+        if isinstance(kept, Tensor):
+            layer.weight.masked_fill_(~kept, 0.0)
+
+
 def changed(model: nn.Module, change: Mapping[str, Callable[[Any], None]]) -> nn.Module:
     """A copy of the model in eval mode, with each named layer changed."""
     after = copy.deepcopy(model).eval()

@@ -37,6 +37,21 @@ class Method(Protocol[Plan]):
 
 
 @runtime_checkable
+class Learned(Method[Plan], Protocol[Plan]):
+    """A method whose plan is read from what a training has learned, such as the posterior of each weight: one step more, before the plan."""
+
+    def prepare(self, model: nn.Module, examples: int) -> tuple[nn.Module, Term]:
+        """A copy in train mode whose layers are stochastic or penalized, and the term of its loss. What was trained of it is what `plan` and
+        `apply` get; `apply` gives ordinary layers back.
+
+        Args:
+            examples: how many training images there are: the loss is a mean over images, so a divergence of all weights is divided by it.
+        Raises:
+            InputError: the model has no layer that the method can take.
+        """
+
+
+@runtime_checkable
 class Term(Protocol):
     """What a training loop adds to the loss, and what it does between epochs."""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from hwqnn.compress.layers import hold_zeros
 from hwqnn.data import Dataset
 from hwqnn.errors import CheckError, InputError
 from hwqnn.quant import clip_latent_weights
@@ -146,6 +147,7 @@ def _train(
         loss.backward()
         optimizer.step()
         clip_latent_weights(model)
+        hold_zeros(model)
         total += value
         right += int((scores.detach().argmax(1) == y).sum())
     return total / steps, 100.0 * right / (steps * settings.batch)

@@ -123,7 +123,8 @@ class Cnn(nn.Module):
     Args:
         input: channels, height and width of an image.
         channels: of each convolution. classes: of the output.
-        kernel: of all convolutions; odd, with stride 1 and as much zero padding as keeps the map's size.
+        kernel: of all convolutions, with stride 1.
+        padding: zeros on each side of a map; None for as many as keep its size, for which the kernel must be odd.
         pool: behind which convolutions, counted from 1, a 2 x 2 max pool comes.
         dense: features of each dense layer behind them.
         weight, act, first, last, widen, gradient_bits: as those of `Mlp`; `widen` goes for channels, too. pixels: as its `input`.
@@ -140,6 +141,7 @@ class Cnn(nn.Module):
         act: Quantizer,
         *,
         kernel: int = 3,
+        padding: int | None = None,
         pool: Sequence[int] = (),
         dense: Sequence[int] = (),
         first: Quantizer | None = None,
@@ -153,22 +155,28 @@ class Cnn(nn.Module):
             raise InputError(f"input = {list(input)}: it is channels, height and width of an image")
         if not channels:
             raise InputError("channels = []: there must be at least one convolution")
-        if kernel < 1 or kernel % 2 == 0:
-            raise InputError(f"kernel = {kernel}: it must be odd, so that padding keeps the map's size")
+        if kernel < 1 or (padding is None and kernel % 2 == 0):
+            raise InputError(f"kernel = {kernel}: it must be odd, so that padding keeps the map's size; or say padding = 0")
+        padding = kernel // 2 if padding is None else padding
+        if not 0 <= padding < kernel:
+            raise InputError(f"padding = {padding}: it must be at least 0, and less than the kernel, {kernel}")
         for name, values in (("input", input), ("channels", channels), ("dense", dense), ("classes", [classes])):
             _positive(name, values)
         if unknown := sorted(set(pool) - set(range(1, len(channels) + 1))):
             raise InputError(f"pool = {list(pool)}: there is no convolution {unknown[0]}, they are 1 to {len(channels)}")
-        shrunk = 2 ** len(set(pool))
-        if input[1] < shrunk or input[2] < shrunk:
-            raise InputError(f"pool = {list(pool)}: so many pools leave nothing of {input[1]} x {input[2]} pixels")
+        height, width = (_shrunk(size, len(channels), kernel - 1 - 2 * padding, pool) for size in input[1:])
+        if height < 1 or width < 1:
+            raise InputError(f"kernel = {kernel}, padding = {padding}, pool = {list(pool)}: they leave nothing of {input[1]} x {input[2]} pixels")
         maps, dense = [input[0], *_widened(channels, widen)], _widened(dense, widen)
         weights = _by_place(len(channels) + len(dense) + 1, weight, first, last)
-        features = [maps[-1] * (input[1] // shrunk) * (input[2] // shrunk), *dense]
+        features = [maps[-1] * height * width, *dense]
         self.input_shape = tuple(input)
         self.input = _Entry(pixels)
         self.conv = nn.Sequential(
-            *(_conv(n, m, kernel, i + 1 in pool, w, act, gradient_bits) for i, ((n, m), w) in enumerate(zip(pairwise(maps), weights, strict=False)))
+            *(
+                _conv(n, m, kernel, padding, i + 1 in pool, w, act, gradient_bits)
+                for i, ((n, m), w) in enumerate(zip(pairwise(maps), weights, strict=False))
+            )
         )
         self.dense = nn.Sequential(
             *(_dense(n, m, w, act, gradient_bits) for (n, m), w in zip(pairwise(features), weights[len(channels) :], strict=False))
@@ -195,9 +203,18 @@ def _dense(inputs: int, outputs: int, weight: Quantizer, act: Quantizer, gradien
     return nn.Sequential(qnn.QuantLinear(inputs, outputs, **weight.weight()), *_gradient(gradient_bits), nn.BatchNorm1d(outputs), act.act())
 
 
-def _conv(inputs: int, outputs: int, kernel: int, pool: bool, weight: Quantizer, act: Quantizer, gradient_bits: int | None) -> nn.Sequential:
-    layer = qnn.QuantConv2d(inputs, outputs, kernel, padding=kernel // 2, **weight.weight())
+def _conv(
+    inputs: int, outputs: int, kernel: int, padding: int, pool: bool, weight: Quantizer, act: Quantizer, gradient_bits: int | None
+) -> nn.Sequential:
+    layer = qnn.QuantConv2d(inputs, outputs, kernel, padding=padding, **weight.weight())
     return nn.Sequential(layer, *_gradient(gradient_bits), *([nn.MaxPool2d(2)] if pool else []), nn.BatchNorm2d(outputs), act.act())
+
+
+def _shrunk(size: int, convolutions: int, by: int, pool: Sequence[int]) -> int:
+    """Height or width of the last map: each convolution takes `by` from it, each pool halves it."""
+    for number in range(1, convolutions + 1):
+        size = (size - by) // (2 if number in pool else 1)
+    return size
 
 
 def _gradient(bits: int | None) -> list[nn.Module]:

@@ -84,9 +84,15 @@ class Data:
 
 @dataclass(frozen=True)
 class Step:
-    """A [[compress]] table: a method of `hwqnn.compress` with its options, and the settings of the fine-tuning behind it, None for none."""
+    """A [[compress]] table: a method of `hwqnn.compress` with its options.
+
+    Attributes:
+        learn: the settings of the training that a `Learned` method needs, and no other.
+        finetune: those of the training behind it, None for none.
+    """
 
     method: compress.Method[Any]
+    learn: Settings | None
     finetune: Settings | None
 
 
@@ -160,19 +166,28 @@ class _Sections:
 
 
 def _step(table: dict[str, Any], where: str, settings: Settings) -> Step:
-    """`finetune` holds the settings that differ from those of the training."""
+    """`learn` and `finetune` hold the settings that differ from those of the training."""
     if "method" not in table:
         raise InputError(f"{where} needs the key 'method'; there are {', '.join(compress.METHODS)}")
-    name, finetune = _word(table.pop("method"), f"{where} method"), table.pop("finetune", None)
-    tuned = None
-    if finetune is not None:
-        changes = tables.checked(Settings, finetune, f"{where} finetune")
-        tuned = tables.make(lambda: replace(settings, **changes), {}, f"{where} finetune")
+    name = _word(table.pop("method"), f"{where} method")
+    learn, finetune = (_changed(settings, table.pop(key, None), f"{where} {key}") for key in ("learn", "finetune"))
     try:
         method = compress.make(name, **table)
     except (InputError, TypeError) as error:
         raise InputError(f"{where}: {error}") from error
-    return Step(method, tuned)
+    if learn is None and isinstance(method, compress.Learned):
+        raise InputError(f"{where}: method '{name}' is learned in a training; say how, such as learn = {{epochs = 30}}")
+    if learn is not None and not isinstance(method, compress.Learned):
+        raise InputError(f"{where}: method '{name}' learns nothing; 'finetune' trains behind it")
+    return Step(method, learn, finetune)
+
+
+def _changed(settings: Settings, changes: object, where: str) -> Settings | None:
+    """The settings with a table's changes; None where there is no table."""
+    if changes is None:
+        return None
+    checked = tables.checked(Settings, changes, where)
+    return tables.make(lambda: replace(settings, **checked), {}, where)
 
 
 def _term(table: dict[str, Any], where: str) -> compress.Term:

@@ -42,10 +42,15 @@ class Phase:
 
 @dataclass(frozen=True)
 class Compression:
-    """A step of compression: what it did to the weights; percent of the test set right behind it, and after fine-tuning where there is some."""
+    """A step of compression: what it did to the weights; percent of the test set right behind it, and after fine-tuning where there is some.
+
+    Attributes:
+        learn: the training that the method was learned in, if it is.
+    """
 
     report: compress.Report
     accuracy: float
+    learn: Phase | None
     finetune: Phase | None
 
 
@@ -82,8 +87,10 @@ class Report:
     @property
     def phases(self) -> list[tuple[str, Phase]]:
         """Every training, with what to call it."""
-        tuned = [(f"Fine-tuning behind compression {i}", step.finetune) for i, step in enumerate(self.steps, 1) if step.finetune]
-        return [*([("Training", self.training)] if self.training else []), *tuned]
+        found = [("Training", self.training)]
+        for number, step in enumerate(self.steps, 1):
+            found += [(f"Learning compression {number}", step.learn), (f"Fine-tuning behind compression {number}", step.finetune)]
+        return [(name, phase) for name, phase in found if phase is not None]
 
     @property
     def seconds(self) -> float:
@@ -105,16 +112,20 @@ def write(report: Report, directory: Path) -> None:
 def to_json(report: Report) -> dict[str, Any]:
     """The report as plain JSON values."""
     steps = [
-        {"report": step.report.json(), "accuracy": step.accuracy, "finetune": None if step.finetune is None else asdict(step.finetune)}
+        {"report": step.report.json(), "accuracy": step.accuracy, "learn": _plain(step.learn), "finetune": _plain(step.finetune)}
         for step in report.steps
     ]
     plain = {name: value for name, value in vars(report).items() if name not in ("steps", "training")}
     return plain | {
         "accuracy": report.accuracy,
         "seconds": report.seconds,
-        "training": None if report.training is None else asdict(report.training),
+        "training": _plain(report.training),
         "steps": steps,
     }
+
+
+def _plain(phase: Phase | None) -> dict[str, Any] | None:
+    return None if phase is None else asdict(phase)
 
 
 def render(report: Report) -> str:

@@ -100,7 +100,7 @@ def run(recipe: Recipe, out: Path, *, resume: bool = False, compressing: bool = 
     steps: list[Compression] = []
     if compressing:
         for number, step in enumerate(recipe.steps, 1):
-            model, found = _compress(model, train, test, step, settings, out / f"compress-{number}.pt", progress)
+            model, found = _compress(model, train, test, step, settings, out / f"compress-{number}", progress)
             steps.append(found)
         _store(model, recipe, out, COMPRESSED, test)
     tests = recipe.data.test or recipe.data.train
@@ -131,25 +131,32 @@ def _train(model: nn.Module, train: Dataset, test: Dataset, recipe: Recipe, sett
 
 
 def _compress(
-    model: nn.Module, train: Dataset, test: Dataset, step: Step, settings: Settings, checkpoint: Path, progress: Progress
+    model: nn.Module, train: Dataset, test: Dataset, step: Step, settings: Settings, kept: Path, progress: Progress
 ) -> tuple[nn.Module, Compression]:
-    """One step: the changed and fine-tuned model, and what was found."""
+    """One step: the changed and fine-tuned model, and what was found. Checkpoints are `kept` with what they are of behind the name."""
     images, tests = Images.of(train, min(_LOOKED_AT, settings.images or len(train), len(train))), Images.of(test)
     progress.note(f"compressing, by {len(images):,} training images: {step.method}")
-    right_behind, tuned = [], []
+    right_behind: list[float] = []
+    phases: dict[str, Phase] = {}
+
+    def trained(changed: nn.Module, name: str, to: Settings, *terms: compress.Term) -> nn.Module:
+        checkpoint = kept.with_name(f"{kept.name}-{name}.pt")
+        fitted = fit(changed, train, test, to, terms=terms, checkpoint=checkpoint, progress=lambda e, left: progress.epoch(e, to.epochs, left))
+        phases[name] = Phase(to, fitted.history, fitted.accuracy)
+        return fitted.model
 
     def finetune(changed: nn.Module) -> nn.Module:
         right_behind.append(evaluate(changed, tests))
         progress.note(f"{right_behind[0]:.2f} % of {test.name} right behind it")
-        if (to := step.finetune) is not None:
-            fitted = fit(changed, train, test, to, checkpoint=checkpoint, progress=lambda e, left: progress.epoch(e, to.epochs, left))
-            tuned.append(Phase(to, fitted.history, fitted.accuracy))
-        return changed.eval()
+        return changed.eval() if step.finetune is None else trained(changed, "finetune", step.finetune)
 
+    learning = None
+    if (learn := step.learn) is not None:
+        learning = compress.Learning(lambda prepared, term: trained(prepared, "learn", learn, term), min(learn.images or len(train), len(train)))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        done = compress.run(model, [step.method], lambda: images.batches(settings.batch), finetune)
-    return done.model, Compression(done.reports[0], right_behind[0], tuned[0] if tuned else None)
+        done = compress.run(model, [step.method], lambda: images.batches(settings.batch), finetune, learning)
+    return done.model, Compression(done.reports[0], right_behind[0], phases.get("learn"), phases.get("finetune"))
 
 
 def _check_data(model: nn.Module, train: Dataset, test: Dataset) -> None:

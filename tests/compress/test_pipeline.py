@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import dataclass
+
 import pytest
 import torch
 from brevitas import nn as qnn
-from torch import nn
+from torch import Tensor, nn
 
 from hwqnn import compress, quant
-from hwqnn.compress import METHODS, Batches, BitWidthDecay, Count, Method, Term
-from hwqnn.compress.report import count
+from hwqnn.compress import METHODS, Batches, BitWidthDecay, Count, Learning, Method, Term
+from hwqnn.compress.layers import prune
+from hwqnn.compress.report import compare, count
 from hwqnn.errors import InputError
 
 
@@ -36,6 +40,63 @@ def test_each_method_gets_what_the_last_one_left(mlp: nn.Module, batches: Batche
     assert count(mlp) == first.before
     for text in ("SignedDigits(digits=3", "2.0", "all", "k = 3, p = "):
         assert text in str(first)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What `Lasso` found: which weights of the layer are left."""
+
+    keep: Tensor
+
+
+class Lasso:
+    """Learned in the simplest way: the last layer's weights with a penalty on their sum of magnitudes, then those left above 0.01."""
+
+    def prepare(self, model: nn.Module, examples: int) -> tuple[nn.Module, Term]:
+        return copy.deepcopy(model).train(), Penalty(1 / examples)
+
+    def plan(self, model: nn.Module, batches: Batches | None) -> Kept:
+        return Kept(model[-1].weight.detach().abs() > 0.01)
+
+    def apply(self, model: nn.Module, plan: Kept) -> nn.Module:
+        after = copy.deepcopy(model).eval()
+        prune(after[-1], plan.keep)
+        return after
+
+    def report(self, before: nn.Module, after: nn.Module, plan: Kept) -> compress.Report:
+        return compare("lasso", before, after)
+
+
+@dataclass(frozen=True)
+class Penalty:
+    weight: float
+
+    def __call__(self, model: nn.Module) -> Tensor:
+        return self.weight * model[-1].weight.abs().sum()
+
+    def step(self, model: nn.Module, epoch: int, epochs: int) -> None: ...
+
+
+def test_a_learned_method_is_trained_before_its_plan(mlp: nn.Module, batches: Batches) -> None:
+    def descend(model: nn.Module, term: Term) -> nn.Module:
+        """Steps on the penalty alone: every magnitude falls by rate / examples a step."""
+        optimizer = torch.optim.SGD([model[-1].weight], lr=1.0)
+        for _ in range(20):
+            optimizer.zero_grad()
+            term(model).backward()
+            optimizer.step()
+        return model
+
+    start = mlp[-1].weight.detach().clone()
+    done = compress.run(mlp, [Lasso()], batches, learning=Learning(descend, examples=200))
+    # 20 steps of 1/200 each: 0.1, with a last step back and forth where a weight has reached 0
+    assert torch.equal(done.model[-1].weight != 0, start.abs() > 0.11)
+    assert done.reports[0].before == count(mlp)
+    old, new = done.reports[0].total
+    assert new.nonzero < old.nonzero
+    assert torch.equal(mlp[-1].weight, start) and not done.model.training
+    with pytest.raises(InputError, match=r"Lasso.* is learned in a training"):
+        compress.run(mlp, [Lasso()], batches)
 
 
 def test_every_method_is_one(mlp: nn.Module) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import torch
 from torch import nn
 
+from hwqnn.compress.layers import prunable, prune
 from hwqnn.data import Dataset
 from hwqnn.errors import CheckError, InputError
 from hwqnn.train import Mlp, Quantizer, Settings, evaluate, fit
@@ -84,6 +86,28 @@ def test_binary_networks_learn(act: Quantizer) -> None:
     assert not fitted.model.training
     assert fitted.accuracy == evaluate(fitted.model, Images.of(TEST))
     assert fitted.history[-1].loss < fitted.history[0].loss
+
+
+def test_what_was_pruned_stays_zero_and_what_was_not_trains() -> None:
+    model = network(Quantizer("integer", 6), Quantizer("relu", 2))
+    for layer in prunable(model).values():
+        prune(layer, torch.rand_like(layer.weight) < 0.5)
+        prune(layer, torch.rand_like(layer.weight) < 0.8)  # what the first took stays taken
+    before = {name: (layer.weight.clone(), layer.kept) for name, layer in prunable(model).items()}
+    after = prunable(fit(copy.deepcopy(model), TRAIN, TEST, SETTINGS).model)
+    for name, (weight, kept) in before.items():
+        assert 0.25 < kept.double().mean() < 0.55
+        assert torch.equal(weight != 0, kept)
+        now = after[name].weight
+        assert not now[~kept].any()
+        assert (now[kept] != weight[kept]).double().mean() > 0.4  # of units that are never on, no weight trains
+        assert not after[name].quant_weight().value[~kept].any()
+
+
+@pytest.mark.parametrize("quantizer", [SIGN, Quantizer("xnor"), Quantizer("dorefa", 2), Quantizer("balanced", 3)])
+def test_weights_that_cannot_be_zero_are_not_prunable(quantizer: Quantizer) -> None:
+    with pytest.raises(InputError, match=r"layer 'hidden\.0\.0': its quantizer \w+ has no 0; use integer, or ternary"):
+        prunable(network(quantizer))
 
 
 def test_latent_weights_are_clipped_where_the_quantizer_asks() -> None:

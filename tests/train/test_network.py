@@ -31,6 +31,7 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
         lambda: Cnn([3, 6, 5], [4, 5], 4, DOREFA, DOREFA, kernel=1, pool=[2], first=Quantizer("integer", 8), gradient_bits=6),
         (3, 6, 5),
     ),
+    "no padding": (lambda: Cnn([1, 9, 8], [4, 5], 3, TERNARY, RELU, kernel=2, padding=0, pool=[1], dense=[6]), (1, 9, 8)),
     "wide": (lambda: Cnn([2, 4, 4], [3], 3, SIGN, RELU, kernel=5, widen=2.0, last=INTEGER), (2, 4, 4)),
 }
 
@@ -96,6 +97,8 @@ def test_logits_have_one_factor_learned_behind_what_one_batch_is_divided_by() ->
         (lambda: Cnn([1, 28, 28], [4], 10, SIGN, SIGN, kernel=2), "kernel = 2"),
         (lambda: Cnn([1, 28, 28], [4], 10, SIGN, SIGN, pool=[2]), "no convolution 2"),
         (lambda: Cnn([1, 3, 3], [4, 4], 10, SIGN, SIGN, pool=[1, 2]), "leave nothing"),
+        (lambda: Cnn([1, 5, 5], [4, 4], 10, SIGN, SIGN, padding=0, pool=[1]), "leave nothing of 5 x 5"),
+        (lambda: Cnn([1, 5, 5], [4], 10, SIGN, SIGN, padding=3), "padding = 3"),
         (lambda: Cnn([1, 4, 4], [4], 10, SIGN, SIGN, dense=[-3]), "dense holds -3"),
     ],
 )

@@ -218,6 +218,7 @@ WRONG = {
     "unknown option of a method": (RECIPE + COMPRESS.replace("digits", "digit"), "has no option"),
     "impossible option": (RECIPE + COMPRESS.replace("digits = 1", "digits = 0"), "[[compress]] 1: "),
     "unknown setting of fine-tuning": (RECIPE + COMPRESS.replace("epochs", "epoch"), "[[compress]] 1 finetune has no key 'epoch'; did you mean"),
+    "learning where nothing is learned": (RECIPE + COMPRESS + "learn = { epochs = 2 }", "[[compress]] 1: method 'signed-digit' learns nothing"),
     "no epochs of fine-tuning": (RECIPE + COMPRESS.replace("epochs = 2", "epochs = 0"), "epochs = 0"),
     "no table for the grid": (
         RECIPE + GRID.replace("model.act", "model.atc"),

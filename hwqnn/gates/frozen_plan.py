@@ -10,7 +10,7 @@ Weights of several bits are canonical signed digits first, a row for each digit;
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -187,9 +187,14 @@ def _bits(most: np.ndarray) -> np.ndarray:
     return np.ceil(np.log2(most + 1)).astype(np.int64)
 
 
-def _groups(rows: int, size: int) -> list[list[int]]:
-    count = -(-rows // size)
-    return [list(range(rows))[start::count] for start in range(count)]
+def _groupings(rows: int) -> Iterator[list[list[int]]]:
+    """Ways to put rows into groups of about equal size: neighbours, which share much where they are digits of one output with few different weights;
+    or from all over the matrix."""
+    for size in range(1, min(_LARGEST_GROUP, max(1, rows)) + 1):
+        count = -(-rows // size)
+        yield [list(range(rows))[start::count] for start in range(count)]
+        if 1 < size < rows:
+            yield [list(range(start, min(rows, start + size))) for start in range(0, rows, size)]
 
 
 @dataclass(eq=False)
@@ -204,9 +209,7 @@ class _Program:
     def forms(self, rows: np.ndarray) -> list[tuple[Terms, int]]:
         """Each of `rows` (entries -1, 0 and +1) as a form of numbers."""
         items, most = np.arange(len(self.inputs)), np.array(self.inputs)
-        sizes = range(1, min(_LARGEST_GROUP, max(1, len(rows))) + 1)
-        best = min(sizes, key=lambda k: sum(_node(rows[g], most).luts for g in _groups(len(rows), k)))
-        groups = _groups(len(rows), best)
+        groups = min(_groupings(len(rows)), key=lambda groups: sum(_node(rows[g], most).luts for g in groups))
         forms = [form for group in groups for form in self._emit(_node(rows[group], most), items)]
         order = [row for group in groups for row in group]
         return [form for _, form in sorted(zip(order, forms, strict=True))]

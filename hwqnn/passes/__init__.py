@@ -7,6 +7,7 @@ import enum
 from hwqnn.ir import Graph
 from hwqnn.passes.absorb_signs import absorb_signs
 from hwqnn.passes.argmax import append_argmax, lower_decisions
+from hwqnn.passes.dead_channels import remove_dead_channels
 from hwqnn.passes.expose_codes import expose_codes
 from hwqnn.passes.merge_thresholds import merge_thresholds
 from hwqnn.passes.share import share_equal_ops
@@ -23,7 +24,7 @@ class Head(enum.Enum):
 
 def lower(graph: Graph, head: Head = Head.LABEL, k: int = 1) -> Graph:
     """The canonical graph: integer thresholds for real arithmetic, right after their products, one direction of comparison,
-    nothing computed twice, the head at the end.
+    nothing computed twice, the head at the end, and no channel that makes no difference.
 
     Args:
         k: how many of the best classes a label head tells.
@@ -32,10 +33,10 @@ def lower(graph: Graph, head: Head = Head.LABEL, k: int = 1) -> Graph:
         UnsupportedError, GraphError: as each pass says.
     """
     graph = share_equal_ops(lower_decisions(absorb_signs(merge_thresholds(thresholds_before_pools(lower_requantize(graph))))))
-    return append_argmax(graph, k) if head is Head.LABEL else graph
+    return remove_dead_channels(append_argmax(graph, k) if head is Head.LABEL else graph)
 
 
 __all__ = [
-    "Head", "absorb_signs", "append_argmax", "expose_codes", "lower", "lower_decisions", "lower_requantize", "merge_thresholds", "share_equal_ops",
-    "thresholds_before_pools",
+    "Head", "absorb_signs", "append_argmax", "expose_codes", "lower", "lower_decisions", "lower_requantize", "merge_thresholds",
+    "remove_dead_channels", "share_equal_ops", "thresholds_before_pools",
 ]  # fmt: skip

@@ -26,29 +26,29 @@ def channel_ranges(graph: Graph) -> dict[str, Range]:
             raise UnsupportedError(
                 f"the values of '{op.name}' may need {edge.type.bits} bits, and at most 63 are supported: scales nearer to each other need fewer"
             )
-        found[op.name] = _range(op, edge, [graph.edges[name] for name in op.inputs], [found[name] for name in op.inputs])
+        found[op.name] = bounds(op, edge, [graph.edges[name] for name in op.inputs], [found[name] for name in op.inputs])
     return found
 
 
 @singledispatch
-def _range(op: Op, edge: Edge, sources: list[Edge], ranges: list[Range]) -> Range:
+def bounds(op: Op, edge: Edge, sources: list[Edge], ranges: list[Range]) -> Range:
     """The range of an op's output; an op that says nothing better can have every value of its type."""
     return np.full(edge.channels, edge.type.min), np.full(edge.channels, edge.type.max)
 
 
-@_range.register(MatMul)
-@_range.register(Conv)
+@bounds.register(MatMul)
+@bounds.register(Conv)
 def _(op: MatMul | Conv, edge: Edge, sources: list[Edge], ranges: list[Range]) -> Range:
     return op.channel_range(sources[0].type)
 
 
-@_range.register(MaxPool)
-@_range.register(Upsample)
+@bounds.register(MaxPool)
+@bounds.register(Upsample)
 def _(op: Op, edge: Edge, sources: list[Edge], ranges: list[Range]) -> Range:
     return ranges[0]
 
 
-@_range.register
+@bounds.register
 def _(op: Reshape, edge: Edge, sources: list[Edge], ranges: list[Range]) -> Range:
     lo, hi = ranges[0]
     if edge.channels % len(lo) == 0:  # a flattened map: its channels follow each other, pixel after pixel
@@ -57,19 +57,19 @@ def _(op: Reshape, edge: Edge, sources: list[Edge], ranges: list[Range]) -> Rang
     return np.full(edge.channels, lo.min()), np.full(edge.channels, hi.max())
 
 
-@_range.register
+@bounds.register
 def _(op: ChannelAffine, edge: Edge, sources: list[Edge], ranges: list[Range]) -> Range:
     ends = [op.mul * end + op.add for end in ranges[0]]
     return np.minimum(*ends), np.maximum(*ends)
 
 
-@_range.register
+@bounds.register
 def _(op: Add, edge: Edge, sources: list[Edge], ranges: list[Range]) -> Range:
     (a, b), (c, d) = ranges
     return a + c, b + d
 
 
-@_range.register
+@bounds.register
 def _(op: Concat, edge: Edge, sources: list[Edge], ranges: list[Range]) -> Range:
     (a, b), (c, d) = ranges
     return np.concatenate((a, c)), np.concatenate((b, d))

@@ -1,11 +1,12 @@
-"""Quantizers on one small CNN and Fashion-MNIST: ways to binarize, balanced and stochastic ones, DoReFa's grid of bit widths; LUTs beside each.
+"""Quantizers on one small CNN and Fashion-MNIST: ways to binarize, balanced and stochastic ones, DoReFa's grid of bit widths, few-bit gradients,
+wider layers, bit widths that decay; LUTs beside each.
 
-    python benchmarks/compression/quantizers.py [--only binarization balance grid] [--quick]
+    python benchmarks/compression/quantizers.py [--only GROUP ...] [--quick]
 
-28x28-8C3-P2-16C3-P2-64-10, 8-bit pixels, trained for three epochs on the first 20,000 images, batch norms settled (`hwqnn.quant.settle_norms`) on
-the first 5,000. The hardware of the first seed makes 10,000 frames/s at 100 MHz without block RAM and with one DSP block at most (scales that
-differ by class need it), so that what a quantizer costs is LUTs. Checkpoints stay in the cache folder: a row that is made again measures only its
-hardware.
+28x28-8C3-P2-16C3-P2-64-10 (WRPN's has more channels), 8-bit pixels, trained for three epochs on the first 20,000 images, batch norms settled
+(`hwqnn.quant.settle_norms`) on the first 5,000. The hardware of the first seed makes 10,000 frames/s at 100 MHz without block RAM and with one DSP
+block at most (scales that differ by class need it), so that what a quantizer costs is LUTs. Checkpoints stay in the cache folder: a row that is made
+again measures only its hardware.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass
 
 import torch
 from common import Hardware, Row, Size, arguments, keep, measure, row, table
 from torch import nn
 
 from hwqnn import data
+from hwqnn.compress import BitWidthDecay, Term
 from hwqnn.frontend import import_brevitas
 from hwqnn.paths import cache_dir
 from hwqnn.quant import InputScaled, settle_norms
@@ -46,17 +48,22 @@ def scale_inputs(model: Cnn) -> nn.Module:
 
 @dataclass(frozen=True)
 class Case:
-    """A row: the quantizers of a network, and on how many seeds it is trained."""
+    """A row: the quantizers of a network, on how many seeds it is trained, and what else is special."""
 
     method: str
     weight: Quantizer
     act: Quantizer
     seeds: int = 3
-    input_scale: bool = field(default=False, kw_only=True)
+    _: KW_ONLY
+    input_scale: bool = False
+    gradient_bits: int | None = None
+    widen: float = 1.0
+    terms: tuple[Term, ...] = ()
 
     def model(self, seed: int) -> nn.Module:
         torch.manual_seed(seed)
-        model = Cnn(SHAPE, (8, 16), 10, self.weight, self.act, pool=(1, 2), dense=(64,))
+        special = {"gradient_bits": self.gradient_bits, "widen": self.widen}
+        model = Cnn(SHAPE, (8, 16), 10, self.weight, self.act, pool=(1, 2), dense=(64,), **special)
         return scale_inputs(model) if self.input_scale else model
 
 
@@ -79,6 +86,14 @@ GROUPS: dict[str, tuple[Case, ...]] = {
         Case("balanced by medians, W2 A2", Quantizer("balanced", 2, {"middle": "median"}), Quantizer("dorefa", 2)),
         Case("balanced by means, W2 A2", Quantizer("balanced", 2, {"middle": "mean"}), Quantizer("dorefa", 2)),
     ),
+    "gradients": tuple(
+        Case(f"DoReFa W1 A2 G{bits or 32}", Quantizer("dorefa", 1), Quantizer("dorefa", 2), gradient_bits=bits) for bits in (2, 4, 6, 8, None)
+    ),
+    "widened": tuple(Case(f"WRPN, {widen:g} x as wide", SIGN, SIGN, widen=widen) for widen in (1.0, 1.5, 2.0)),
+    "decay": (
+        Case("2 bits from the start", Quantizer("dorefa", 2), Quantizer("dorefa", 2)),
+        Case("from 8 to 2 bits", Quantizer("dorefa", 8), Quantizer("dorefa", 2), terms=(BitWidthDecay(8, 2),)),
+    ),
     "grid": tuple(Case(f"DoReFa W{w} A{a}", Quantizer("dorefa", w), Quantizer("dorefa", a), seeds=1) for w in range(1, 5) for a in range(1, 5)),
 }
 
@@ -91,7 +106,7 @@ def trained(case: Case, seed: int, quick: bool) -> tuple[nn.Module, float, float
     name = "".join(c if c.isalnum() else "-" for c in case.method)
     model = case.model(seed)
     train, test = data.load(DATA, "train"), data.load(DATA)
-    fitted = fit(model, train, test, settings, checkpoint=None if quick else folder / f"{name}-{seed}.pt")
+    fitted = fit(model, train, test, settings, terms=case.terms, checkpoint=None if quick else folder / f"{name}-{seed}.pt")
     settle_norms(model, (x for x, _ in Images.of(train, 5000).batches(1000)))
     return model, evaluate(model, Images.of(test)), sum(epoch.seconds for epoch in fitted.history)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from hwqnn.data.dataset import PIXEL, Dataset
 from hwqnn.data.fashion_mnist import FASHION_MNIST
 from hwqnn.data.mnist import MNIST, per_pixel
 from hwqnn.errors import InputError
+from hwqnn.words import nearest
 
 SETS: dict[str, BuiltIn] = {entry.name: entry for entry in (MNIST, FASHION_MNIST, CIFAR10)}
 """The built-in sets by their names."""
@@ -59,9 +59,8 @@ def load(spec: str, split: str = "test", scale: Fraction | None = None) -> Datas
         return _npz(path, path.stem, scale)
     if path.exists():
         raise InputError(f"data '{spec}': expected a folder of IDX files or an .npz file")
-    near = difflib.get_close_matches(spec, BUILT_IN, 1)
-    hint = f"; did you mean '{near[0]}'?" if near else f"; expected {', '.join(BUILT_IN)}, a folder of IDX files, or an .npz file with x and y"
-    raise InputError(f"data '{spec}': no such file or folder, and no built-in name{hint}")
+    hint = f"{nearest(spec, BUILT_IN)} Or give a folder of IDX files, or an .npz file with x and y"
+    raise InputError(f"data '{spec}': no such file or folder, and no built-in name; {hint}")
 
 
 def excerpt(name: str, scale: Fraction | None = None) -> Dataset:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,7 +12,7 @@ import torch
 from torch import nn
 
 from hwqnn import data
-from hwqnn.errors import InputError
+from hwqnn.words import choose
 from hwqnn.zoo import weights
 from hwqnn.zoo.bnn import BnnCifar10
 from hwqnn.zoo.calibrate import gather_statistics
@@ -94,11 +93,7 @@ def load(name: str, seed: int = 0) -> nn.Module:
     Raises:
         InputError: there is no such model.
     """
-    if name not in MODELS:
-        near = difflib.get_close_matches(name, MODELS, 1)
-        hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(MODELS)}"
-        raise InputError(f"no built-in model '{name}'; {hint}")
-    entry = MODELS[name]
+    entry = choose("built-in model", name, MODELS)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = entry.factory()

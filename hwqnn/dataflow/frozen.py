@@ -27,9 +27,6 @@ MAX_PRODUCTS = 1 << 19
 MAX_SUM_BITS = 30
 """The widest sums: the portable text counts in 32 bits."""
 
-MAX_TABLE_BITS = 14
-"""The widest sums behind several thresholds, for which a table of all sums is made: with more bits that takes minutes."""
-
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Frozen(Block):
@@ -56,8 +53,7 @@ class Frozen(Block):
     def fits(matrix: Matrix, threshold: Threshold | None, x: Type, acc: Accumulator) -> bool:
         """Whether this could be built: groups, which take turns, share nothing; a vector comes whole; sums are not too wide."""
         products = int(np.count_nonzero(matrix.weight)) * x.bits
-        widest = MAX_SUM_BITS if threshold is None or threshold.levels < 2 else MAX_TABLE_BITS
-        narrow = (acc.hi - acc.lo).bit_length() <= widest
+        narrow = (acc.hi - acc.lo).bit_length() <= MAX_SUM_BITS
         return matrix.groups == 1 and matrix.inputs * x.bits <= MAX_VECTOR_BITS and products <= MAX_PRODUCTS and narrow
 
     @property

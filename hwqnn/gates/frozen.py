@@ -14,7 +14,7 @@ import numpy as np
 from hwqnn.dataflow.design import Datapath, Resources
 from hwqnn.gates.delay import LUT
 from hwqnn.gates.frozen_heap import compress
-from hwqnn.gates.frozen_lookup import at_least, lookup
+from hwqnn.gates.frozen_lookup import at_least, lookup, rank
 from hwqnn.gates.frozen_plan import Plan, Terms, compression_luts, count_luts, digits, plan
 from hwqnn.gates.netlist import ONE, ZERO, Netlist, Wire
 from hwqnn.gates.remembered import remembered
@@ -105,6 +105,9 @@ def _estimate(forms: Forms, budget_ns: float) -> tuple[Resources, int]:
 _LARGER = 1.06  # built / estimated, of large layers at 100 to 200 MHz
 
 
+_TABLE = 8  # bits of a sum whose code is looked up; a wider one is compared with its thresholds, which takes fewer LUTs
+
+
 class _Builder:
     """Wires of a plan's numbers and of the outputs."""
 
@@ -160,10 +163,14 @@ class _Builder:
         lo, hi = self.range(terms)
         constants = [(c - constants[0]) // factor for c in constants]
         lo, hi = lo + min(constants), hi + max(constants)
-        width = (hi - lo).bit_length()
+        width = max(1, (hi - lo).bit_length())
         value = self.with_constants(terms, [c - lo for c in constants], width)
-        counts = np.searchsorted(thresholds, np.arange(1 << width) + lo, side="right")
-        return [lookup(self.n, value, [forms.codes[k] >> bit & 1 for k in counts]) for bit in range(forms.out_bits)]
+        if width <= _TABLE:
+            counts = np.searchsorted(thresholds, np.arange(1 << width) + lo, side="right")
+            return [lookup(self.n, value, [forms.codes[k] >> bit & 1 for k in counts]) for bit in range(forms.out_bits)]
+        count = rank(self.n, value, [threshold - lo for threshold in thresholds])
+        codes = [*forms.codes, *[0] * ((1 << len(count)) - len(forms.codes))]
+        return [lookup(self.n, count, [code >> bit & 1 for code in codes]) for bit in range(forms.out_bits)]
 
     def range(self, terms: Terms) -> tuple[int, int]:
         """The least and the greatest value of a form, or a little beyond."""

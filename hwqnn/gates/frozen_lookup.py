@@ -38,5 +38,46 @@ def at_least(n: Netlist, a: Sequence[Wire], b: Sequence[Wire], cin: Wire = ONE) 
     return n.carry([equal for equal, _ in columns], [greater for _, greater in columns], cin)[1][-1]
 
 
+def rank(n: Netlist, number: Sequence[Wire], thresholds: Sequence[int]) -> list[Wire]:
+    """How many of the ascending thresholds an unsigned number has reached, lowest bit first: a binary search, a comparison for each bit.
+
+    What is compared is a constant that the bits decided before choose.
+    """
+    bits = len(thresholds).bit_length()
+    zeros = min([(t & -t).bit_length() - 1 for t in thresholds if t > 0], default=0)  # lower bits of the number decide nothing
+    number = number[min(zeros, len(number)) :]
+    decided: list[Wire] = []
+    for half in (1 << bit for bit in reversed(range(bits))):
+        middle = range(half - 1, 1 << bits, 2 * half)
+        pivots = [max(0, thresholds[k]) >> zeros if k < len(thresholds) else 1 << len(number) for k in middle]
+        decided = [_reached(n, number, pivots, decided), *decided]
+    return decided
+
+
+def _reached(n: Netlist, number: Sequence[Wire], pivots: Sequence[int], chosen: Sequence[Wire]) -> Wire:
+    """number >= the pivot at address `chosen`; a pivot that is too large for its bits is never reached."""
+    if len(number) + len(chosen) <= _LEAF:
+        return n.lut(sum((value >= pivot) << (value + (k << len(number))) for k, pivot in enumerate(pivots) for value in range(1 << len(number))),
+                     [*number, *chosen])  # fmt: skip
+    piece = _COMPARED - len(chosen)
+    if piece < 2:
+        bound = [lookup(n, chosen, [min(p, 1 << len(number)) >> bit & 1 for p in pivots]) for bit in range(len(number) + 1)]
+        return at_least(n, [*number, ZERO], bound)
+    starts = range(0, len(number), piece)
+    *wires, cin = n.together([*number, *chosen, ONE], delay.LUT + delay.chain(len(starts)))
+    number, chosen, columns = wires[: len(number)], wires[len(number) :], []
+    for start in starts:
+        part = number[start : start + piece]
+        equal = greater = 0
+        for k, pivot in enumerate(pivots):
+            for value in range(1 << len(part)) if pivot < 1 << len(number) else ():
+                digit = pivot >> start & (1 << len(part)) - 1
+                equal |= (value == digit) << (value + (k << len(part)))
+                greater |= (value > digit) << (value + (k << len(part)))
+        columns.append(n.lut2(equal, greater, [*part, *chosen], own=True))
+    return n.carry([equal for equal, _ in columns], [greater for _, greater in columns], cin)[1][-1]
+
+
+_COMPARED = 5  # bits: two functions of them in a LUT6_2
 _EQUAL = sum((i % 4 == i // 4) << i for i in range(16))
 _GREATER = sum((i % 4 > i // 4) << i for i in range(16))

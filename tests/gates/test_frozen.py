@@ -1,6 +1,7 @@
 """Layers with weights as logic against plain integer arithmetic: simulated in both forms, proven equal to each other, counted by yosys."""
 
 import math
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -62,7 +63,11 @@ SHAPES = [
     (5, 11, UNSIGNED, 3, "few bits", 0, 2),
     (3, 6, SIGNED, 2, "few bits", 1, 5),
     (2, 4, BIPOLAR, 1, "zero", 1, 1),
+    (2, 4, BIPOLAR, 1, "zero", 3, 1),
     (3, 16, BIPOLAR, 1, "few bits", 2, 1),
+    (4, 20, UNSIGNED, 4, "few bits", 15, 1),
+    (3, 12, SIGNED, 8, "few bits", 6, 3),
+    (2, 20, UNSIGNED, 6, "few bits", 40, 1),
 ]
 BUDGETS = [math.inf, budget_ns(100), budget_ns(200), budget_ns(300)]
 
@@ -78,7 +83,14 @@ def test_forms(form, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "shape", [(4, 7, BIPOLAR, 1, "bipolar", 1, 1), (3, 4, SIGNED, 2, "few bits", 3, 1), (3, 8, BIPOLAR, 1, "pruned", 0, 2)], ids=str
+    "shape",
+    [
+        (4, 7, BIPOLAR, 1, "bipolar", 1, 1),
+        (3, 4, SIGNED, 2, "few bits", 3, 1),
+        (3, 8, BIPOLAR, 1, "pruned", 0, 2),
+        (2, 3, UNSIGNED, 6, "few bits", 6, 1),
+    ],
+    ids=str,
 )
 @pytest.mark.parametrize("budget", [math.inf, budget_ns(300)])
 def test_forms_are_equal(shape, budget, tmp_path):
@@ -102,6 +114,13 @@ def test_sharing():
     """What toolchain.md calls the state: 0.44 LUT a weight of 64 x 64 with a constant for each row; and many rows of many inputs take much less."""
     small, large = (frozen(make(64, inputs, BIPOLAR, 1, "bipolar", 1, 1), budget_ns(100)).cells.lut / (64 * inputs) for inputs in (64, 784))
     assert small <= 0.36 and large <= 0.15
+
+
+def test_wide_sums_are_compared():
+    """A sum of 13 bits with 15 thresholds: less than 24 LUTs beyond the sum itself, the shuffled codes included, where a lookup takes 48."""
+    forms = make(8, 24, UNSIGNED, 5, "few bits", 15, 1)
+    sums = replace(forms, thresholds=((),) * 8, codes=(0,), out_bits=13)
+    assert frozen(forms, math.inf).cells.lut - frozen(sums, math.inf).cells.lut < 8 * 24
 
 
 def test_clock_decides_depth():

@@ -1,17 +1,18 @@
 """Low rank and structure: LeNet-300-100 and LeNet-5 with factored layers, error against LUTs; the networks as they were beside them.
 
-    python benchmarks/compression/lowrank.py [--only lenet-300-100 lenet-5] [--quick]
+    python benchmarks/compression/lowrank.py [--only lenet-300-100-svd-16 ...] [--quick]
 
-4-bit weights and activations, 4-bit pixels, 6 bits between two factors. A network is trained once, factored, and fine-tuned for three epochs. The
-hardware makes 10,000 frames/s at 100 MHz without block RAM and DSP blocks, so that weights and products are LUTs. Checkpoints stay in the cache
-folder: a row that is made again measures only its hardware.
+4-bit weights and activations, 4-bit pixels, 6 bits between two factors. A network is trained once, factored (the dense layers but the last; the
+second convolution, which has most of the convolutions' weights), and fine-tuned for two epochs. The hardware makes 10,000 frames/s at 100 MHz without
+block RAM and DSP blocks, its weights in ROMs of LUTs, so that all it costs is LUTs. Checkpoints stay in the cache folder: a row that is made again
+measures only its hardware.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,114 +24,117 @@ from torch import nn
 from hwqnn import compress, data
 from hwqnn.compress import make
 from hwqnn.data import Dataset
+from hwqnn.dataflow.design import Store
 from hwqnn.paths import cache_dir
 from hwqnn.train import Cnn, Images, Mlp, Quantizer, Settings, evaluate, fit
 
 SHAPE = (1, 28, 28)
 FPS = 10_000
 SAMPLES = 1000
+SEED = 0
 WEIGHT, ACT, PIXELS = Quantizer("integer", 4), Quantizer("relu", 4), Quantizer("integer", 4, {"maximum": 1.0})
 LAST = Quantizer("integer", 4, {"per_channel": False})
 """One scale for all classes, so that the scores can be compared as they are."""
-SEED = 0
 
 
 @dataclass(frozen=True)
 class Network:
-    """A network, its words for the table, how long it is trained, and the methods of each row."""
+    """A network, its words for the table, how many epochs it is trained, and its dense layers but the last."""
 
     words: str
+    make: Callable[[], nn.Module]
     epochs: int
-    rows: dict[str, tuple[compress.Method[Any], ...]]
-
-    def make(self) -> nn.Module:
-        raise NotImplementedError
+    dense: str
 
 
-class Lenet300(Network):
-    def make(self) -> nn.Module:
-        return Mlp((784, 300, 100, 10), WEIGHT, ACT, last=LAST, input=PIXELS)
-
-
-class Lenet5(Network):
-    def make(self) -> nn.Module:
-        return Cnn(SHAPE, (6, 16), 10, WEIGHT, ACT, kernel=5, padding=0, pool=(1, 2), dense=(120, 84), last=LAST, pixels=PIXELS)
-
-
-def dense(form: str, *ranks: int, **options: Any) -> dict[str, tuple[compress.Method[Any], ...]]:
-    """A form of the dense layers but the last."""
-    layers = "dense.*" if options.pop("cnn", False) else "hidden.*"
-    words = ", ".join([form, *(f"{value} {name}" for name, value in options.items())])
-    return {f"{words}, rank {rank}": (make(form, rank=rank, layers=layers, **options),) for rank in ranks}
-
-
-def convolutions(form: str, *ranks: int, layers: str = "conv.1.*") -> dict[str, tuple[compress.Method[Any], ...]]:
-    """A form of the second convolution, which has nearly all of the convolutions' weights and products."""
-    return {f"{form}, rank {rank}": (make(form, rank=rank, layers=layers),) for rank in ranks}
-
-
-def both(form: str, rank: int, svd: int) -> dict[str, tuple[compress.Method[Any], ...]]:
-    return {f"{form}, rank {rank}; svd, rank {svd}": (*convolutions(form, rank).popitem()[1], *dense("svd", svd, cnn=True).popitem()[1])}
-
-
-NETWORKS: dict[str, Network] = {
-    "lenet-300-100": Lenet300(
-        "784-300-100-10, W4 A4, 4-bit pixels",
-        10,
-        {"as trained": ()} | dense("svd", 48, 24, 12, 6) | dense("kronecker", 16, 8, 4, 2) | dense("tensor-train", 16, 8, 4, cores=3),
+NETWORKS = {
+    "lenet-300-100": Network(
+        "784-300-100-10, W4 A4, 4-bit pixels", lambda: Mlp((784, 300, 100, 10), WEIGHT, ACT, last=LAST, input=PIXELS), 10, "hidden.*"
     ),
-    "lenet-5": Lenet5(
+    "lenet-5": Network(
         "28x28-6C5-P2-16C5-P2-120-84-10, W4 A4, 4-bit pixels",
-        10,
-        {"as trained": ()}
-        | dense("svd", 32, 16, 8, cnn=True)
-        | convolutions("hxw-1x1", 8, 4, 2)
-        | convolutions("1x1-hxw", 4, 2)
-        | convolutions("horizontal-vertical", 12, 6, 3)
-        | convolutions("separable", 3, 2, 1)
-        | convolutions("cp", 24, 12, 6)
-        | convolutions("tucker", 8, 4, 2)
-        | both("tucker", 4, 16)
-        | both("separable", 1, 8),
+        lambda: Cnn(SHAPE, (6, 16), 10, WEIGHT, ACT, kernel=5, padding=0, pool=(1, 2), dense=(120, 84), last=LAST, pixels=PIXELS),
+        5,
+        "dense.*",
     ),
 }
+CONVOLUTION = "conv.1.*"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A row: a network, and what is done to it."""
+
+    network: str
+    words: str
+    methods: tuple[compress.Method[Any], ...] = ()
+
+
+def dense(network: str, form: str, *ranks: int) -> dict[str, Case]:
+    """A form of the dense layers but the last."""
+    layers = NETWORKS[network].dense
+    return {f"{network}-{form}-{rank}": Case(network, f"{form}, rank {rank}", (make(form, rank=rank, layers=layers),)) for rank in ranks}
+
+
+def convolution(form: str, *ranks: int) -> dict[str, Case]:
+    """A form of LeNet-5's second convolution."""
+    return {f"lenet-5-{form}-{rank}": Case("lenet-5", f"{form}, rank {rank}", (make(form, rank=rank, layers=CONVOLUTION),)) for rank in ranks}
+
+
+def both(form: str, rank: int, svd: int) -> dict[str, Case]:
+    """A form of LeNet-5's second convolution, and the dense layers' singular value decomposition."""
+    (a,), (b,) = convolution(form, rank).values(), dense("lenet-5", "svd", svd).values()
+    return {f"lenet-5-{form}-{rank}-svd-{svd}": Case("lenet-5", f"{a.words}; {b.words}", a.methods + b.methods)}
+
+
+CASES = (
+    dense("lenet-300-100", "svd", 32, 16, 8)
+    | dense("lenet-300-100", "kronecker", 16, 8, 4)
+    | dense("lenet-300-100", "tensor-train", 16, 8, 4)
+    | {"lenet-300-100": Case("lenet-300-100", "as trained"), "lenet-5": Case("lenet-5", "as trained")}
+    | dense("lenet-5", "svd", 24, 12, 6)
+    | convolution("tucker", 4, 2)
+    | convolution("separable", 2, 1)
+    | convolution("horizontal-vertical", 6, 3)
+    | convolution("hxw-1x1", 4, 2)
+    | convolution("1x1-hxw", 2)
+    | convolution("cp", 12, 6)
+    | both("tucker", 4, 12)
+    | both("separable", 1, 6)
+)
 
 
 def trained(name: str, train: Dataset, test: Dataset, folder: Path | None, quick: bool) -> nn.Module:
-    network = NETWORKS[name]
+    """A network of `NETWORKS` before it is factored."""
     torch.manual_seed(SEED)
-    model = network.make()
-    settings = Settings(epochs=1 if quick else network.epochs, lr=2e-3, seed=SEED, images=2000 if quick else None)
-    fitted = fit(model, train, test, settings, checkpoint=folder / f"{name}.pt" if folder else None)
-    print(f"{name}: {fitted.accuracy:.2f} %", file=sys.stderr, flush=True)
-    return fitted.model
+    model = NETWORKS[name].make()
+    settings = Settings(epochs=1 if quick else NETWORKS[name].epochs, lr=2e-3, seed=SEED, images=2000 if quick else None)
+    return fit(model, train, test, settings, checkpoint=folder / f"{name}.pt" if folder else None).model
 
 
-def made(name: str, method: str, model: nn.Module, train: Dataset, test: Dataset, folder: Path | None, quick: bool) -> Row:
-    network, start, seconds = NETWORKS[name], time.perf_counter(), 0.0
-    methods: Sequence[compress.Method[Any]] = network.rows[method]
-    sample = Images.of(train, SAMPLES)
-    done = compress.run(model, methods, lambda: sample.batches(250))
-    for report in done.reports:
-        print(report, file=sys.stderr)
-    if methods:
-        settings = Settings(epochs=1 if quick else 3, lr=1e-3, seed=SEED, images=2000 if quick else None)
-        file = "".join(c if c.isalnum() else "-" for c in f"{name} {method}")
-        start = time.perf_counter()
-        fitted = fit(done.model, train, test, settings, checkpoint=folder / f"{file}.pt" if folder else None)
-        seconds = sum(epoch.seconds for epoch in fitted.history)
-        start = time.perf_counter()
-    accuracy = evaluate(done.model, Images.of(test))
-    print(f"{method}: {accuracy:.2f} %, trained {seconds:.0f} s", file=sys.stderr, flush=True)
-    hardware = measure(done.model, input_shape=SHAPE, images=test.x[:16], fps=FPS, limits={"bram36": 0, "dsp": 0})
+def made(name: str, train: Dataset, test: Dataset, folder: Path | None, quick: bool) -> Row:
+    """Factors, fine-tunes and measures a case."""
+    case, seconds = CASES[name], 0.0
+    model = trained(case.network, train, test, folder, quick)
+    if case.methods:
+        start, sample = time.perf_counter(), Images.of(train, SAMPLES)
+        done = compress.run(model, case.methods, lambda: sample.batches(250))
+        model, seconds = done.model, time.perf_counter() - start
+        print(*done.reports, sep="\n", file=sys.stderr)
+        settings = Settings(epochs=1 if quick else 2, lr=1e-3, seed=SEED, images=2000 if quick else None)
+        fitted = fit(model, train, test, settings, checkpoint=folder / f"{name}.pt" if folder else None)
+        seconds += sum(epoch.seconds for epoch in fitted.history)
+    accuracy, start = evaluate(model, Images.of(test)), time.perf_counter()
+    print(f"{name}: {accuracy:.2f} %", file=sys.stderr, flush=True)
+    hardware = measure(model, input_shape=SHAPE, images=test.x[:16], fps=FPS, store=Store.LUT, limits={"bram36": 0, "dsp": 0})
     return row(
-        "lowrank", method, network.words, "mnist", accuracies=[accuracy], hardware=hardware,
+        "lowrank", case.words, NETWORKS[case.network].words, "mnist", accuracies=[accuracy], hardware=hardware,
         command=f"python benchmarks/compression/lowrank.py --only {name}", seconds=seconds + time.perf_counter() - start,
     )  # fmt: skip
 
 
 def main() -> None:
-    given = arguments(__doc__, list(NETWORKS))
+    given = arguments(__doc__, list(CASES))
     torch.set_num_threads(1)
     train, test = data.load("mnist", "train"), data.load("mnist", "test")
     folder = None if given.quick else cache_dir("compression") / "lowrank"
@@ -138,12 +142,10 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for name in given.only:
-        model = trained(name, train, test, folder, given.quick)
-        for method in list(NETWORKS[name].rows)[: 2 if given.quick else None]:
-            rows.append(made(name, method, model, train, test, folder, given.quick))
-            print(f"{method}: {rows[-1].lut} LUTs, {rows[-1].fps:,.0f} frames/s, {rows[-1].seconds:.0f} s", file=sys.stderr, flush=True)
-            if not given.quick:
-                keep(rows[-1:])
+        rows.append(made(name, train, test, folder, given.quick))
+        print(f"{name}: {rows[-1].lut} LUTs, {rows[-1].fps:,.0f} frames/s, {rows[-1].seconds:.0f} s", file=sys.stderr, flush=True)
+        if not given.quick:
+            keep(rows[-1:])
     print(table(rows))
 
 

@@ -1,6 +1,20 @@
 """Transformations of trained models and terms of training: plan, apply, report; one method a file."""
 
-from hwqnn.compress import budget, codebook, digits, formats  # noqa: F401  (they register their methods)
+from hwqnn.compress import (  # noqa: F401  (they register their methods)
+    bayesian,
+    budget,
+    channels,
+    codebook,
+    damage,
+    digits,
+    dropout,
+    factored,
+    formats,
+    magnitude,
+    spikes,
+    storage,
+    surgeon,
+)
 from hwqnn.compress.decay import BitWidthDecay
 from hwqnn.compress.ensemble import Ensemble
 from hwqnn.compress.fisher import fisher

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from hwqnn.compress.digits import DigitsPlan, LayerDigits
-from hwqnn.compress.fit import Rounding, check_curvature, curvatures, weights_of
+from hwqnn.compress.fit import Rounding, check_curvature, curvatures, kept_of, weights_of
 from hwqnn.compress.method import Batches, register
 from hwqnn.compress.report import Report, compare
 from hwqnn.errors import InputError
@@ -72,13 +72,13 @@ class DigitBudget:
             raise InputError(f"a budget of {self.per_weight:g} digits a weight: it must be above 0")
 
     def plan(self, model: nn.Module, batches: Batches | None) -> DigitsPlan:
-        weights, found = weights_of(model), curvatures(model, batches, self.curvature, self.empirical)
+        weights, kept, found = weights_of(model), kept_of(model), curvatures(model, batches, self.curvature, self.empirical)
         count = sum(weight.numel() for weight in weights.values())
         unit = sum(float((found[name].diagonal * weight**2).sum()) for name, weight in weights.items()) / (2 * count)
         made: dict[str, list[LayerDigits]] = {}
         for name, weight in weights.items():
             roundings = [(k, Rounding("path", self.width, price * unit)) for k in range(self.fewest, self.most + 1) for price in PRICES]
-            made[name] = [LayerDigits(k, None, how.fit(weight, found[name], representable(k))) for k, how in roundings]
+            made[name] = [LayerDigits(k, None, how.fit(weight, found[name], representable(k), kept[name])) for k, how in roundings]
         chosen = allocate([[(each.fit.digits, each.fit.loss) for each in choices] for choices in made.values()], int(self.per_weight * count))
         return DigitsPlan({name: choices[way] for (name, choices), way in zip(made.items(), chosen, strict=True)})
 

@@ -12,11 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from hwqnn.compress.fisher import Curvature
-from hwqnn.compress.fit import Rounding, check_curvature, curvatures, weights_of
+from hwqnn.compress.fit import Rounding, check_curvature, curvatures, kept_of, weights_of
 from hwqnn.compress.layers import changed, requantize
 from hwqnn.compress.method import Batches, register
 from hwqnn.compress.report import Report, compare
 from hwqnn.compress.rounding import DAMPING
+from hwqnn.errors import InputError
 from hwqnn.quant.codebook import CodebookWeight, best_codebook, grid_step
 
 _CLIPS = (1.0, 0.85, 0.7, 0.55, 0.4)
@@ -74,30 +75,36 @@ class Codebook:
         best_codebook(np.zeros(1), np.ones(1), self.values, self.bits)
 
     def plan(self, model: nn.Module, batches: Batches | None) -> CodebookPlan:
-        found = curvatures(model, batches, self.curvature, self.empirical)
-        return CodebookPlan({name: self._layer(weight, found[name]) for name, weight in weights_of(model).items()})
+        found, kept = curvatures(model, batches, self.curvature, self.empirical), kept_of(model)
+        return CodebookPlan({name: self._layer(weight, found[name], kept[name]) for name, weight in weights_of(model).items()})
 
-    def _layer(self, weight: Tensor, curvature: Curvature) -> LayerCodebook:
-        flat, heavy = weight.numpy().reshape(-1), curvature.diagonal.numpy().reshape(-1)
+    def _layer(self, weight: Tensor, curvature: Curvature, kept: Tensor) -> LayerCodebook:
+        """Where weights were pruned, one of the values is 0, and the others are for the weights that stay."""
+        pruned = not bool(kept.all())
+        if pruned and self.values < 2:
+            raise InputError("a codebook of 1 value for a pruned layer: 0 must be among the values, so 2 at least")
+        some = (kept if bool(kept.any()) else ~kept).numpy()
+        flat, heavy = weight.numpy()[some], curvature.diagonal.numpy()[some]
         heavy = heavy + DAMPING * heavy.mean() if heavy.any() else np.ones_like(heavy)
         how, made = Rounding(self.rounding, self.width), []
         for clip in _CLIPS:
             step = clip * grid_step(flat, self.bits)
-            values = torch.from_numpy(best_codebook(flat / step, heavy, self.values, self.bits))
-            chosen = how.choose(weight, curvature, values, step)
+            best = best_codebook(flat / step, heavy, self.values - pruned, self.bits)
+            values = torch.from_numpy(np.union1d(best, [0]) if pruned else best)
+            chosen = how.choose(weight, curvature, values, step, kept)
             made.append(LayerCodebook(tuple(values.tolist()), step, chosen, curvature.loss(weight - chosen * step)))
         return min(made, key=lambda each: each.loss)
 
     def apply(self, model: nn.Module, plan: CodebookPlan) -> nn.Module:
-        """Each weight keeps its cluster from now on: only the shared values learn."""
+        """Each weight keeps its cluster from now on: only the shared values learn, but for the 0 of what was pruned."""
 
         def change(each: LayerCodebook) -> Callable[[Any], None]:
             centroids = tuple(each.step * v for v in each.values)
             boundaries = tuple((a + b) / 2 for a, b in pairwise(centroids))
-            options = {"bit_width": self.bits, "step": each.step, "centroids": centroids, "boundaries": boundaries}
 
             def alter(layer: Any) -> None:
-                requantize(layer, CodebookWeight, each.weights * each.step, **options)
+                options = {"step": each.step, "centroids": centroids, "boundaries": boundaries, "hold_zero": hasattr(layer, "kept")}
+                requantize(layer, CodebookWeight, each.weights * each.step, bit_width=self.bits, **options)
                 layer.weight.requires_grad_(False)
 
             return alter

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from torch import nn
 
 from hwqnn.compress.fisher import fisher
-from hwqnn.compress.fit import weights_of
+from hwqnn.compress.fit import kept_of, weights_of
 from hwqnn.compress.layers import prunable
 from hwqnn.compress.method import Batches, register
-from hwqnn.compress.pruning import Kept, PruningPlan, check_sparsity, kept_of, masks
+from hwqnn.compress.pruning import Kept, PruningPlan, check_sparsity, masks
 from hwqnn.compress.report import Report, compare
 from hwqnn.errors import InputError
 
@@ -33,12 +33,12 @@ class BrainDamage:
         check_sparsity(self.sparsity, self.scope)
 
     def plan(self, model: nn.Module, batches: Batches | None) -> PruningPlan:
-        alive = {name: kept_of(layer) for name, layer in prunable(model).items()}
+        prunable(model)
         if batches is None:
             raise InputError("brain-damage weighs weights by gradients: give batches of training data")
         found = fisher(model, batches, "diagonal", empirical=self.empirical)
         saliency = {name: found[name].diagonal * weight**2 / 2 for name, weight in weights_of(model).items()}
-        chosen = masks(saliency, alive, self.sparsity, self.scope)
+        chosen = masks(saliency, kept_of(model), self.sparsity, self.scope)
         return PruningPlan({name: Kept(mask, loss=float(saliency[name][~mask].sum())) for name, mask in chosen.items()})
 
     def apply(self, model: nn.Module, plan: PruningPlan) -> nn.Module:

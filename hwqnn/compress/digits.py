@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import nn
 
-from hwqnn.compress.fit import Fit, Rounding, check_curvature, curvatures, weights_of
+from hwqnn.compress.fit import Fit, Rounding, check_curvature, curvatures, kept_of, weights_of
 from hwqnn.compress.layers import changed, requantize
 from hwqnn.compress.method import Batches, register
 from hwqnn.compress.report import Report, compare
@@ -93,9 +93,9 @@ class SignedDigits:
         Rounding(self.rounding, self.width, self.price)
 
     def plan(self, model: nn.Module, batches: Batches | None) -> DigitsPlan:
-        found = curvatures(model, batches, self.curvature, self.empirical)
+        found, kept = curvatures(model, batches, self.curvature, self.empirical), kept_of(model)
         how, levels = Rounding(self.rounding, self.width, self.price), representable(self.digits, self.terms)
-        fits = {name: how.fit(weight, found[name], levels) for name, weight in weights_of(model).items()}
+        fits = {name: how.fit(weight, found[name], levels, kept[name]) for name, weight in weights_of(model).items()}
         return DigitsPlan({name: LayerDigits(self.digits, self.terms, fit) for name, fit in fits.items()})
 
     def apply(self, model: nn.Module, plan: DigitsPlan) -> nn.Module:

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from hwqnn.compress.method import Batches, Term, register
 from hwqnn.compress.report import Report, compare
 from hwqnn.compress.variational import (
-    LOG_ALPHA_CLIP,
     Divergence,
     Stochastic,
+    check_threshold,
     check_training,
     log_uniform_divergence,
     posteriors,
@@ -25,7 +25,6 @@ from hwqnn.compress.variational import (
     settled,
     stochastic,
 )
-from hwqnn.errors import InputError
 
 
 class SparseDropout(Stochastic):
@@ -87,8 +86,7 @@ class SparseVariationalDropout:
 
     def __post_init__(self) -> None:
         check_training(self.warm_up, self.weight, self.start)
-        if not -LOG_ALPHA_CLIP < self.threshold < LOG_ALPHA_CLIP:
-            raise InputError(f"threshold = {self.threshold:g}: log alpha is between -{LOG_ALPHA_CLIP:g} and {LOG_ALPHA_CLIP:g}")
+        check_threshold(self.threshold)
 
     def prepare(self, model: nn.Module, examples: int) -> tuple[nn.Module, Term]:
         prepared = stochastic(model, lambda layer: SparseDropout(layer, self.start, self.threshold))

@@ -68,25 +68,25 @@ class Rounding:
         if self.price < 0:
             raise InputError(f"a price of {self.price:g} for a digit: it must not be negative")
 
-    def choose(self, weight: Tensor, curvature: Curvature, whole: Tensor, step: float) -> Tensor:
-        """Values out of `whole`, int64 (out, in), for a weight float64 (out, in)."""
+    def choose(self, weight: Tensor, curvature: Curvature, whole: Tensor, step: float, kept: Tensor | None = None) -> Tensor:
+        """Values out of `whole`, int64 (out, in), for a weight float64 (out, in); `kept` as of `round_path`."""
         levels = whole.double() * step
         if self.kind == "nearest":
-            return whole[nearest(levels, weight)]
-        return whole[round_path(curvature, weight, levels, self.price * digit_counts(whole).double(), self.width)]
+            return whole[nearest(levels, weight)]  # what was pruned is 0, and so is its level
+        return whole[round_path(curvature, weight, levels, self.price * digit_counts(whole).double(), self.width, kept=kept)]
 
-    def fit(self, weight: Tensor, curvature: Curvature, levels: Sequence[int]) -> Fit:
+    def fit(self, weight: Tensor, curvature: Curvature, levels: Sequence[int], kept: Tensor | None = None) -> Fit:
         """The values and the power of two of least loss and price.
 
         Args:
-            levels: integers, ascending.
+            levels: integers, ascending. kept: as of `round_path`.
         """
         whole = torch.tensor(tuple(levels))
         greatest, reach = float(weight.abs().max()), int(whole.abs().max())
         top = math.ceil(math.log2(greatest / reach)) if greatest else 0
         made = []
         for exponent in range(top, top - _STEPS, -1):
-            values = self.choose(weight, curvature, whole, 2.0**exponent)
+            values = self.choose(weight, curvature, whole, 2.0**exponent, kept)
             made.append(Fit(values, exponent, curvature.loss(weight - values * 2.0**exponent), int(digit_counts(values).sum())))
         return min(made, key=lambda fit: fit.loss + self.price * fit.digits)
 
@@ -95,6 +95,12 @@ def weights_of(model: nn.Module) -> dict[str, Tensor]:
     """What each layer multiplies by, float64 (out, in)."""
     found = {name: integers(name, layer) for name, layer in layers(model).items()}
     return {name: (each.values * each.scale).flatten(1) for name, each in found.items()}
+
+
+def kept_of(model: nn.Module) -> dict[str, Tensor]:
+    """The weights of each layer that were not pruned (`layers.prune`), bool (out, in)."""
+    everything = {name: torch.ones_like(layer.weight, dtype=torch.bool) for name, layer in layers(model).items()}
+    return {name: getattr(layer, "kept", everything[name]).flatten(1) for name, layer in layers(model).items()}
 
 
 def curvatures(model: nn.Module, batches: Batches | None, form: str, empirical: bool) -> dict[str, Curvature]:

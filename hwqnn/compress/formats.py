@@ -14,14 +14,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from hwqnn.compress.fisher import Curvature
-from hwqnn.compress.fit import Fit, Rounding, check_curvature, curvatures, weights_of
+from hwqnn.compress.fit import Fit, Rounding, check_curvature, curvatures, kept_of, weights_of
 from hwqnn.compress.layers import changed, requantize
 from hwqnn.compress.method import Batches, register
 from hwqnn.compress.report import Report, compare, digit_counts
@@ -142,10 +142,15 @@ class Format:
         return KINDS[self.kind].values(self.bits, self.fine)
 
     def plan(self, model: nn.Module, batches: Batches | None) -> FormatPlan:
-        found = curvatures(model, batches, self.curvature, False)
+        found, kept = curvatures(model, batches, self.curvature, False), kept_of(model)
         how = Rounding(self.rounding, self.width)
-        one = partial(blocks, block=self.fine) if self.kind == "block-floating" else how.fit
-        return FormatPlan({name: one(weight, found[name], self.levels) for name, weight in weights_of(model).items()})
+
+        def one(name: str, weight: Tensor) -> Fit:
+            if self.kind == "block-floating":
+                return blocks(weight, found[name], self.levels, self.fine)
+            return how.fit(weight, found[name], self.levels, kept[name])
+
+        return FormatPlan({name: one(name, weight) for name, weight in weights_of(model).items()})
 
     def apply(self, model: nn.Module, plan: FormatPlan) -> nn.Module:
         def change(fit: Fit) -> Callable[[Any], None]:
@@ -159,7 +164,7 @@ class Format:
 
 
 def blocks(weight: Tensor, curvature: Curvature, levels: tuple[int, ...], block: int) -> Fit:
-    """Block floating point: each block has the power of two of least loss on the diagonal of H, of the layer's 8 greatest.
+    """Block floating point: each block has the power of two of least loss on the diagonal of H, of the layer's 8 greatest. 0 stays 0.
 
     Args:
         weight: float64 (out, in). block: weights side by side; a row's last block may be shorter.

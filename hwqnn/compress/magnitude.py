@@ -6,17 +6,17 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from hwqnn.compress.fit import kept_of
 from hwqnn.compress.layers import prunable, target
 from hwqnn.compress.method import Batches, register
-from hwqnn.compress.pruning import Kept, PruningPlan, check_sparsity, kept_of, masks
+from hwqnn.compress.pruning import Kept, PruningPlan, check_sparsity, masks
 from hwqnn.compress.report import Report, compare
 
 
 @register("magnitude")
 @dataclass(frozen=True)
 class Magnitude:
-    """The weights of least magnitude become 0. Among the layers a weight is measured by the standard deviation of its layer's weights: the paper's
-    threshold is that times one factor for all layers. Steps one after another, fine-tuned between, prune iteratively.
+    """The weights of least magnitude become 0. Steps one after another, fine-tuned between, prune iteratively.
 
     Attributes:
         sparsity: of all weights, in [0, 1). scope: "global", or "layer" for the same share of each.
@@ -30,13 +30,8 @@ class Magnitude:
 
     def plan(self, model: nn.Module, batches: Batches | None) -> PruningPlan:
         found = prunable(model)
-        alive = {name: kept_of(layer) for name, layer in found.items()}
-        scores = {}
-        for name, layer in found.items():
-            weight = target(layer)
-            left = weight[alive[name]]
-            scores[name] = weight.abs() / (left.square().mean().sqrt() if left.any() else 1.0)
-        return PruningPlan({name: Kept(mask) for name, mask in masks(scores, alive, self.sparsity, self.scope).items()})
+        chosen = masks({name: target(layer).abs() for name, layer in found.items()}, kept_of(model), self.sparsity, self.scope)
+        return PruningPlan({name: Kept(mask) for name, mask in chosen.items()})
 
     def apply(self, model: nn.Module, plan: PruningPlan) -> nn.Module:
         return plan.apply(model)

@@ -78,12 +78,6 @@ def check_sparsity(sparsity: float, scope: str) -> None:
         raise InputError(f"no scope '{scope}' of pruning; there are {', '.join(SCOPES)}")
 
 
-def kept_of(layer: Any) -> Tensor:
-    """The weights of a layer that earlier steps did not prune, bool (out, in)."""
-    kept = getattr(layer, "kept", None)
-    return torch.ones_like(layer.weight, dtype=torch.bool).flatten(1) if kept is None else kept.flatten(1)
-
-
 def masks(scores: Mapping[str, Tensor], alive: Mapping[str, Tensor], sparsity: float, scope: str) -> dict[str, Tensor]:
     """Which weights stay: those of the highest scores, of equal ones the first; never one that is not alive.
 

@@ -30,42 +30,53 @@ DAMPING = 0.01
 
 
 @singledispatch
-def round_path(curvature: Curvature, weight: Tensor, levels: Tensor, prices: Tensor, width: int, damping: float = DAMPING) -> Tensor:
+def round_path(
+    curvature: Curvature, weight: Tensor, levels: Tensor, prices: Tensor, width: int, damping: float = DAMPING, kept: Tensor | None = None
+) -> Tensor:
     """The index of each weight's level, int64 (out, in), on a path of little loss and price, by its curvature.
 
     Args:
         weight: float64 (out, in). levels, prices: float64 (values,), levels ascending.
         width: paths kept at a time. damping: of H, relative to the mean of its diagonal.
+        kept: bool (out, in): the others were pruned, so their level is 0, which must be there; None where none was.
     """
     raise TypeError(f"no path is known for a curvature of type {type(curvature).__name__}")
 
 
 @round_path.register
-def _(curvature: Diagonal, weight: Tensor, levels: Tensor, prices: Tensor, width: int, damping: float = DAMPING) -> Tensor:
+def _(
+    curvature: Diagonal, weight: Tensor, levels: Tensor, prices: Tensor, width: int, damping: float = DAMPING, kept: Tensor | None = None
+) -> Tensor:
     """No weight depends on another: exact. Damping keeps weights that no sample ever moved."""
-    h = curvature.diagonal + damping * curvature.diagonal.mean()
-    return torch.stack([(h[o, :, None] / 2 * (weight[o, :, None] - levels) ** 2 + prices).argmin(1) for o in range(len(weight))])
-
-
-@round_path.register
-def _(curvature: Block, weight: Tensor, levels: Tensor, prices: Tensor, width: int, damping: float = DAMPING) -> Tensor:
-    """Every output on its own."""
-    mean = curvature.diagonal.mean()
+    h, free = curvature.diagonal + damping * curvature.diagonal.mean(), _free(weight, kept)
     rows = []
-    for target, matrix in zip(weight, curvature.matrices, strict=True):
-        rows.append(Chain(_damped(matrix, damping * mean)).path(target, 1.0, levels, prices, width))
+    for o, target in enumerate(weight):
+        costs = h[o, :, None] / 2 * (target[:, None] - levels) ** 2 + prices
+        rows.append(torch.where(free[o, :, None] | (levels == 0), costs, torch.inf).argmin(1))
     return torch.stack(rows)
 
 
 @round_path.register
-def _(curvature: Kronecker, weight: Tensor, levels: Tensor, prices: Tensor, width: int, damping: float = DAMPING) -> Tensor:
+def _(curvature: Block, weight: Tensor, levels: Tensor, prices: Tensor, width: int, damping: float = DAMPING, kept: Tensor | None = None) -> Tensor:
+    """Every output on its own."""
+    mean = curvature.diagonal.mean()
+    rows = []
+    for target, matrix, free in zip(weight, curvature.matrices, _free(weight, kept), strict=True):
+        rows.append(Chain(_damped(matrix, damping * mean)).path(target, 1.0, levels, prices, width, free))
+    return torch.stack(rows)
+
+
+@round_path.register
+def _(
+    curvature: Kronecker, weight: Tensor, levels: Tensor, prices: Tensor, width: int, damping: float = DAMPING, kept: Tensor | None = None
+) -> Tensor:
     """Outputs one after another, each corrected by the errors of those before it: M and D of a Kronecker product are the products of its factors'."""
     inputs, outputs = (Chain(_damped(m, damping * m.diagonal().mean())) for m in (curvature.inputs, curvature.outputs))
-    chosen, changes = torch.zeros(weight.shape, dtype=torch.int64), torch.zeros_like(weight)
+    chosen, changes, free = torch.zeros(weight.shape, dtype=torch.int64), torch.zeros_like(weight), _free(weight, kept)
     for at, o in enumerate(outputs.order):
         before = outputs.order[:at]
         target = weight[o] + torch.from_numpy(outputs.unit[at, :at]) @ changes[before]
-        chosen[o] = inputs.path(target, float(outputs.curvature[at]), levels, prices, width)
+        chosen[o] = inputs.path(target, float(outputs.curvature[at]), levels, prices, width, free[o])
         changes[o] = weight[o] - levels[chosen[o]]
     return chosen
 
@@ -90,13 +101,18 @@ class Chain:
         root = flipped[::-1, ::-1].T
         self.unit, self.curvature = np.ascontiguousarray(root / root.diagonal()[:, None]), root.diagonal() ** 2
 
-    def path(self, target: Tensor, factor: float, levels: Tensor, prices: Tensor, width: int) -> Tensor:
-        """Indices of levels, int64 (n,), for factor * H."""
-        wanted = target.numpy()[self.order]
-        found = _path(wanted, self.unit, factor * self.curvature, levels.numpy(), prices.numpy(), width, self.memory)
+    def path(self, target: Tensor, factor: float, levels: Tensor, prices: Tensor, width: int, free: Tensor) -> Tensor:
+        """Indices of levels, int64 (n,), for factor * H; 0 where a weight is not free."""
+        wanted, any_level = target.numpy()[self.order], free.numpy()[self.order]
+        found = _path(wanted, any_level, self.unit, factor * self.curvature, levels.numpy(), prices.numpy(), width, self.memory)
         chosen = np.empty_like(found)
         chosen[self.order] = found
         return torch.from_numpy(chosen)
+
+
+def _free(weight: Tensor, kept: Tensor | None) -> Tensor:
+    """Which weights may have any level, bool (out, in)."""
+    return torch.ones_like(weight, dtype=torch.bool) if kept is None else kept
 
 
 def _damped(matrix: Tensor, amount: Tensor | float) -> Tensor:
@@ -106,7 +122,14 @@ def _damped(matrix: Tensor, amount: Tensor | float) -> Tensor:
 
 @kernel
 def _path(
-    target: np.ndarray, unit: np.ndarray, curvature: np.ndarray, levels: np.ndarray, prices: np.ndarray, width: int, memory: int
+    target: np.ndarray,
+    free: np.ndarray,
+    unit: np.ndarray,
+    curvature: np.ndarray,
+    levels: np.ndarray,
+    prices: np.ndarray,
+    width: int,
+    memory: int,
 ) -> np.ndarray:  # pragma: no cover - compiled
     weights, values = len(target), len(levels)
     cost, errors = np.zeros(1), np.zeros((1, weights))  # of each path: its length, and the errors that reach each weight so far
@@ -117,10 +140,12 @@ def _path(
         for p in range(paths):
             for v in range(values):
                 gap = target[i] + errors[p, i] - levels[v]
-                lengths[p * values + v] = cost[p] + curvature[i] / 2 * gap * gap + prices[v]
+                lengths[p * values + v] = cost[p] + curvature[i] / 2 * gap * gap + prices[v] if free[i] or levels[v] == 0 else np.inf
         kept = np.empty(width, dtype=np.int64)
         count = 0
         for candidate in np.argsort(lengths):
+            if lengths[candidate] == np.inf:
+                break
             # the errors that are still felt tell nodes apart: two paths with the same are one, and the shorter stays
             known = False
             for k in range(count if memory < weights - 1 else 0):

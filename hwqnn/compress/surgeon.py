@@ -19,10 +19,10 @@ import torch
 from torch import Tensor, nn
 
 from hwqnn.compress.fisher import Block, Curvature, Kronecker, fisher
-from hwqnn.compress.fit import weights_of
+from hwqnn.compress.fit import kept_of, weights_of
 from hwqnn.compress.layers import prunable
 from hwqnn.compress.method import Batches, register
-from hwqnn.compress.pruning import Kept, PruningPlan, check_sparsity, kept_of, masks
+from hwqnn.compress.pruning import Kept, PruningPlan, check_sparsity, masks
 from hwqnn.compress.report import Report, compare
 from hwqnn.compress.rounding import DAMPING
 from hwqnn.errors import InputError
@@ -62,11 +62,12 @@ class BrainSurgeon:
             raise InputError(f"damping = {self.damping:g}: it must be above 0, so that H has an inverse")
 
     def plan(self, model: nn.Module, batches: Batches | None) -> PruningPlan:
-        found = prunable(model)
+        alive = kept_of(model)
+        prunable(model)
         if batches is None:
             raise InputError("brain-surgeon weighs weights by gradients: give batches of training data")
-        share = sum(float(kept_of(layer).sum()) for layer in found.values()) / sum(layer.weight.numel() for layer in found.values())
-        losses = dict.fromkeys(found, 0.0)
+        share = sum(int(kept.sum()) for kept in alive.values()) / sum(kept.numel() for kept in alive.values())
+        losses = dict.fromkeys(alive, 0.0)
         for done in range(1, self.rounds + 1):
             left = share * ((1 - self.sparsity) / share) ** (done / self.rounds)
             plan = self._round(model, batches, min(self.sparsity, 1 - left) if done < self.rounds else self.sparsity)
@@ -75,7 +76,7 @@ class BrainSurgeon:
         return PruningPlan({name: Kept(each.mask, each.weights, losses[name]) for name, each in plan.layers.items()})
 
     def _round(self, model: nn.Module, batches: Batches, sparsity: float) -> PruningPlan:
-        alive, weights = {name: kept_of(layer) for name, layer in prunable(model).items()}, weights_of(model)
+        alive, weights = kept_of(model), weights_of(model)
         found = fisher(model, batches, self.curvature, empirical=self.empirical)
         rows = {name: Rows.of(found[name], self.damping) for name in weights}
         traces = {name: rows[name].trace(weight, alive[name]) for name, weight in weights.items()}
@@ -136,10 +137,10 @@ class Rows:
                 continue
             if len(self.matrices) == 1 and len(at) == len(live):
                 whole = torch.linalg.inv(self.matrices[0]) if whole is None else whole
-                inverse = whole.clone()
+                inverse = whole
             else:
                 inverse = torch.linalg.inv(self.matrix(o)[at][:, at])
-            order, loss = _eliminate(inverse.numpy(), weight[o, at].numpy().copy())
+            order, loss = _eliminate(inverse.numpy().copy(order="C"), weight[o, at].numpy().copy())  # rows side by side: torch's inverse has columns
             costs[o, at[torch.from_numpy(order)]] = torch.from_numpy(np.maximum.accumulate(loss)) * self.factors[o]
         return costs
 
@@ -163,8 +164,10 @@ def _damped(matrices: Tensor, damping: float) -> Tensor:
 
 @kernel
 def _eliminate(inverse: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # pragma: no cover - compiled
-    """The order in which the weights of a row go, and what each adds to the loss. Overwrites both; the part in use shrinks with every step."""
+    """The order in which the weights of a row go, and what each adds to the loss. Overwrites both arguments. Only the lower triangle of the inverse
+    is used, and the part in use shrinks with every step."""
     n = len(weight)
+    column = np.empty(n)
     order, loss, names = np.empty(n, dtype=np.int64), np.empty(n), np.arange(n)
     for step in range(n):
         m = n - step
@@ -174,14 +177,15 @@ def _eliminate(inverse: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.
                 p = i
         pivot = inverse[p, p]
         order[step], loss[step] = names[p], weight[p] * weight[p] / pivot / 2
-        column = inverse[p, :m].copy()
+        column[:p], column[p:m] = inverse[p, :p], inverse[p:m, p]
         share = weight[p] / pivot
         for i in range(m):
             weight[i] -= share * column[i]
             factor = column[i] / pivot
-            for j in range(m):
+            for j in range(i + 1):
                 inverse[i, j] -= factor * column[j]
         # the last one takes the place that became free
-        inverse[p, :m], weight[p], names[p] = inverse[m - 1, :m], weight[m - 1], names[m - 1]
-        inverse[:m, p] = inverse[:m, m - 1]
+        last = m - 1
+        inverse[p, :p], inverse[p:last, p] = inverse[last, :p], inverse[last, p:last]
+        inverse[p, p], weight[p], names[p] = inverse[last, last], weight[last], names[last]
     return order, loss

@@ -58,9 +58,15 @@ class Stochastic(nn.Module):
 
     def __init__(self, layer: Any, start: float) -> None:
         super().__init__()
-        self.layer = layer
+        self._layer = (layer,)  # in a tuple, so that it is no submodule: its quantizer is not trained meanwhile, nor in the checkpoint
+        self.bias = layer.bias
         self.mean = nn.Parameter(layer.weight.detach().clone())
         self.log_variance = nn.Parameter(torch.full_like(self.mean, start))
+
+    @property
+    def layer(self) -> Any:
+        """The ordinary layer."""
+        return self._layer[0]
 
     def certain(self) -> Tensor:
         """The weights that would be left, without noise, in the shape of the layer's weight."""
@@ -81,8 +87,8 @@ class Stochastic(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
-            return self.layer.inner_forward_impl(x, self.certain(), self.layer.bias)
-        mean = self.layer.inner_forward_impl(x, self.held(self.mean), self.layer.bias)
+            return self.layer.inner_forward_impl(x, self.certain(), self.bias)
+        mean = self.layer.inner_forward_impl(x, self.held(self.mean), self.bias)
         variance = self.layer.inner_forward_impl(x.square(), self.held(self.log_variance.exp()), None)
         return mean + (variance + _LEAST_VARIANCE).sqrt() * torch.randn_like(mean)
 
@@ -122,6 +128,12 @@ def check_training(warm_up: float, weight: float, start: float) -> None:
         raise InputError(f"start = {start:g}: the first log variance must be from -20 to 0")
 
 
+def check_threshold(threshold: float) -> None:
+    """Raises `InputError` unless some log alpha is greater and some is not."""
+    if not -LOG_ALPHA_CLIP < threshold < LOG_ALPHA_CLIP:
+        raise InputError(f"threshold = {threshold:g}: log alpha lies between -{LOG_ALPHA_CLIP:g} and {LOG_ALPHA_CLIP:g}")
+
+
 def stochastic(model: nn.Module, make: Callable[[Any], Stochastic]) -> nn.Module:
     """A copy of the model in train mode, each of its layers with a quantized weight replaced by a stochastic one.
 
@@ -151,9 +163,9 @@ def settled(model: nn.Module, settle: dict[str, Callable[[Any], None]]) -> nn.Mo
     """A copy in eval mode with the ordinary layers again, each changed in place by its function of `settle`."""
     after = copy.deepcopy(model).eval()
     for name, change in settle.items():
-        layer: Any = after.get_submodule(name).layer
-        change(layer)
-        after = _replaced(after, name, layer)
+        stands_for: Any = after.get_submodule(name)
+        change(stands_for.layer)
+        after = _replaced(after, name, stands_for.layer)
     return after.eval()
 
 

@@ -79,19 +79,21 @@ class Codebook(Quantizer):
         bits: of the integers.
         boundaries: where the intervals meet, one less than the values; None: half-way.
         step: None: that with which the greatest value is the greatest integer.
+        hold_zero: a value that starts at 0 stays there.
     """
 
-    def __init__(self, centroids: tuple[float, ...], bits: int, boundaries: tuple[float, ...] | None, step: float | None) -> None:
+    def __init__(self, centroids: tuple[float, ...], bits: int, boundaries: tuple[float, ...] | None, step: float | None, hold_zero: bool) -> None:
         super().__init__(bits)
         self.limit = (1 << bits - 1) - 1
         self.centroids = nn.Parameter(torch.tensor(centroids, dtype=torch.float32))
         self.register_buffer("boundaries", None if boundaries is None else torch.tensor(boundaries, dtype=torch.float32))
         self.register_buffer("step", None if step is None else torch.tensor(step, dtype=torch.float32))
+        self.register_buffer("held", self.centroids.detach() == 0 if hold_zero else torch.zeros_like(self.centroids, dtype=torch.bool), False)
 
     def quantize(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         centroids = self.centroids.detach()
         step = self.step if self.step is not None else (centroids.abs().max() / self.limit).clamp(min=LEAST_SCALE)
-        shared = ste.identity(self.centroids, torch.round(centroids / step).clamp(-self.limit, self.limit) * step)
+        shared = ste.identity(self.centroids.masked_fill(self.held, 0.0), torch.round(centroids / step).clamp(-self.limit, self.limit) * step)
         if self.boundaries is not None:
             cluster = torch.bucketize(weight.detach(), self.boundaries)
         else:
@@ -116,6 +118,7 @@ class CodebookWeight(Weight):
     values = 4
     boundaries = None
     step = None
+    hold_zero = False
 
     @value
     def centroids(tracked_parameter_list: list[Tensor], values: int, bits: int) -> tuple[float, ...]:  # noqa: N805 - injected by these names

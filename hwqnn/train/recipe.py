@@ -17,6 +17,7 @@ from hwqnn.errors import InputError
 from hwqnn.train import tables
 from hwqnn.train.network import KINDS
 from hwqnn.train.settings import Settings
+from hwqnn.train.workers import Workers
 from hwqnn.words import choose
 
 TERMS: dict[str, Callable[..., compress.Term]] = {"bit-width-decay": compress.BitWidthDecay}
@@ -102,6 +103,7 @@ class Recipe:
 
     Attributes:
         train: None where the recipe starts from a built-in model's trained weights.
+        workers: who trains; None for this process alone. What `compress` trains, it trains alone.
         text: the file itself.
     """
 
@@ -109,6 +111,7 @@ class Recipe:
     model: Model
     data: Data
     train: Settings | None
+    workers: Workers | None
     steps: tuple[Step, ...]
     terms: tuple[compress.Term, ...]
     text: str
@@ -152,6 +155,7 @@ class _Sections:
     data: Data
     name: str = ""
     train: Settings | None = None
+    workers: Workers | None = None
     compress: tuple[Mapping[str, Any], ...] = ()
     term: tuple[Mapping[str, Any], ...] = ()
 
@@ -160,9 +164,11 @@ class _Sections:
         model = Model.read(self.model)
         if settings is None:
             model.make(0, trained=True)
+            if self.workers is not None:
+                raise InputError("[workers] share out a training: give a table [train], too")
         steps = tuple(_step(dict(table), f"[[compress]] {number}", settings or Settings()) for number, table in enumerate(self.compress, 1))
         terms = tuple(_term(dict(table), f"[[term]] {number}") for number, table in enumerate(self.term, 1))
-        return Recipe(self.name or name, model, self.data, settings, steps, terms, text)
+        return Recipe(self.name or name, model, self.data, settings, self.workers, steps, terms, text)
 
 
 def _step(table: dict[str, Any], where: str, settings: Settings) -> Step:

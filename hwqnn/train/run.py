@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -12,7 +13,7 @@ from torch import nn
 from hwqnn import compress, data
 from hwqnn.data import Dataset
 from hwqnn.errors import CheckError, InputError
-from hwqnn.train import report, stored
+from hwqnn.train import report, stored, workers
 from hwqnn.train.images import Images
 from hwqnn.train.loop import Epoch, evaluate, fit
 from hwqnn.train.network import Cnn, Mlp
@@ -91,7 +92,7 @@ def run(recipe: Recipe, out: Path, *, resume: bool = False, compressing: bool = 
     _claim(out, recipe, resume or compressing)
     training = None
     if recipe.train is not None:
-        training = _train(model, train, test, recipe, settings, out / CHECKPOINT, progress)
+        model, training = _train(model, train, test, recipe, settings, out / CHECKPOINT, progress)
         start = training.accuracy
         _store(model, recipe, out, TRAINED, test)
     else:
@@ -122,12 +123,22 @@ def load(folder: Path, what: str) -> nn.Module:
     return stored.load(Recipe.read(folder / RECIPE).model.make(0), path)
 
 
-def _train(model: nn.Module, train: Dataset, test: Dataset, recipe: Recipe, settings: Settings, checkpoint: Path, progress: Progress) -> Phase:
+def _train(
+    model: nn.Module, train: Dataset, test: Dataset, recipe: Recipe, settings: Settings, checkpoint: Path, progress: Progress
+) -> tuple[nn.Module, Phase]:
     progress.note(f"training {recipe.name} on {train.name}: {settings.epochs} epochs, seed {settings.seed}")
-    fitted = fit(
-        model, train, test, settings, terms=recipe.terms, checkpoint=checkpoint, progress=lambda e, left: progress.epoch(e, settings.epochs, left)
-    )
-    return Phase(settings, fitted.history, fitted.accuracy)
+
+    def tell(epoch: Epoch, left: float) -> None:
+        progress.epoch(epoch, settings.epochs, left)
+
+    if recipe.workers is None:
+        fitted = fit(model, train, test, settings, terms=recipe.terms, checkpoint=checkpoint, progress=tell)
+    else:
+        make = partial(recipe.model.make, settings.seed)
+        shared = workers.fit(make, train, test, settings, recipe.workers, terms=recipe.terms, checkpoint=checkpoint, progress=tell)
+        progress.note(f"{recipe.workers.count} workers: each sent {shared.sent:,} bytes of gradients, {shared.share:.2f} % of what floats take")
+        fitted = shared.fitted
+    return fitted.model, Phase(settings, fitted.history, fitted.accuracy)
 
 
 def _compress(

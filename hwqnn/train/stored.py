@@ -1,4 +1,7 @@
-"""A trained network's weights as hardware has them: integers and scales, in safetensors. What made them no longer matters."""
+"""A trained network's weights as hardware has them: integers and scales, in safetensors. What made them no longer matters.
+
+Layers that were factored are others than those of the recipe: the file's metadata says which, so that they are built before they are read.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,17 @@ from typing import Any
 import torch
 from brevitas.inject import ExtendedInjector
 from brevitas.proxy import WeightQuantProxyFromInjector
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from hwqnn.compress import factored
 from hwqnn.compress.layers import layers
 from hwqnn.errors import InputError
 
 _CODES, _SCALE = ".codes", ".scale"
+_STRUCTURE = "factored"
+"""The key of the metadata that holds `factored.describe`."""
 
 
 class StoredCodes(nn.Module):
@@ -58,19 +64,24 @@ def save(model: nn.Module, path: Path) -> None:
             raise InputError(f"layer '{name}': its weights are not integers times their scale, so they cannot be stored")
         small = next(kind for kind in (torch.int8, torch.int16, torch.int32, torch.int64) if codes.abs().max() <= torch.iinfo(kind).max)
         state[name + _CODES], state[name + _SCALE] = codes.to(small).contiguous(), scale.contiguous().clone()
-    save_file(state, path)
+    structure = factored.describe(model)
+    save_file(state, path, {_STRUCTURE: structure} if structure else None)
 
 
 def load(model: nn.Module, path: Path) -> nn.Module:
     """Gives a freshly made network what `save` wrote, in place; it is in eval mode then, and its weights no longer train.
 
+    What comes back is that network, or the chain that it has become if it was a single layer.
+
     Raises:
         InputError: the file cannot be read, or is of another network.
     """
     try:
-        state = load_file(path)
+        with safe_open(path, "pt") as file:
+            state, structure = {key: file.get_tensor(key) for key in file.keys()}, (file.metadata() or {}).get(_STRUCTURE, "")  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise InputError(f"weights {path} cannot be read: {error}") from error
+    model = factored.rebuild(model, structure)
     quantized = layers(model)
     try:
         for name, layer in quantized.items():

@@ -6,9 +6,11 @@ the weights that all layers together may have.
 
 from __future__ import annotations
 
+import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatch
+from fnmatch import fnmatchcase
 from typing import Any, ClassVar
 
 import torch
@@ -64,7 +66,7 @@ class LowRankPlan:
 
 
 @dataclass(frozen=True)
-class LowRank:
+class LowRank(ABC):
     """A `Method`, but for the form. Just one of rank, error and budget is given.
 
     Attributes:
@@ -97,31 +99,35 @@ class LowRank:
             raise InputError(f"bits = {self.bits}: the values between two factors take {BITS[0]} to {BITS[1]}")
 
     @staticmethod
+    @abstractmethod
     def takes(layer: Any) -> bool:
         """Whether the form is one of such layers."""
-        raise NotImplementedError
 
     @staticmethod
+    @abstractmethod
     def parts(layer: Any, ranks: Sequence[int]) -> tuple[Part, ...]:
         """The layers of the chain, one more than ranks."""
-        raise NotImplementedError
 
+    @abstractmethod
     def full(self, shape: Sequence[int]) -> tuple[int, ...]:
         """The rank of each bond with which any weight of this shape is a product of factors."""
-        raise NotImplementedError
 
+    @abstractmethod
     def within(self, weight: Tensor, error: float) -> tuple[int, ...]:
         """Ranks, small ones, whose relative error is at most `error`."""
-        raise NotImplementedError
 
+    def candidates(self, weight: Tensor) -> list[tuple[int, ...]]:
+        """Ranks that are tried for a budget, the least among them."""
+        return sorted({self.within(weight, error) for error in ERRORS} | {tuple(1 for _ in self.full(weight.shape))})
+
+    @abstractmethod
     def factors(self, weight: Tensor, ranks: Sequence[int]) -> tuple[Tensor, ...]:
         """The factors of these ranks, float64, in the shapes of the parts; as near to the weight as the form's algorithm finds them."""
-        raise NotImplementedError
 
     @staticmethod
+    @abstractmethod
     def product(factors: Sequence[Tensor], shape: Sequence[int]) -> Tensor:
         """The weight, of this shape, that the chain of these factors stands for."""
-        raise NotImplementedError
 
     @property
     def name(self) -> str:
@@ -132,7 +138,7 @@ class LowRank:
         """Raises `InputError`: no layer fits the form or the pattern; a rank is greater than the full one; the budget is too small; no data."""
         taken = self._taken(model)
         weights = {name: weight_of(name, layer) for name, layer in taken.items()}
-        chosen = self._ranks(weights)
+        chosen = self._ranks(taken, weights)
         inputs = inputs_of(model, {name: taken[name] for name in chosen}, batches) if chosen else {}
         made = {}
         for name, ranks in chosen.items():
@@ -151,6 +157,7 @@ class LowRank:
                 with torch.no_grad():
                     factor.weight.copy_(weight)
                 factor.weight_quant.init_tensor_quant()  # its scale starts from these weights
+                _check_quantizer(name, layer, factor, weight)
             after = put(after, name, chain)
         return after.eval()
 
@@ -164,24 +171,27 @@ class LowRank:
         fitting = {name: layer for name, layer in layers(model).items() if self.takes(layer)}
         if not fitting:
             raise InputError(f"method '{self.name}' takes {self.kind}, and {type(model).__name__} has none")
-        found = {name: layer for name, layer in fitting.items() if fnmatch(name, self.layers)}
+        found = {name: layer for name, layer in fitting.items() if fnmatchcase(name, self.layers)}
         if not found:
             raise InputError(f"layers = '{self.layers}' is none of the layers that method '{self.name}' takes: {', '.join(fitting)}")
         return found
 
-    def _ranks(self, weights: dict[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    def _ranks(self, taken: dict[str, Any], weights: dict[str, Tensor]) -> dict[str, tuple[int, ...]]:
         """Of each layer that becomes a chain."""
         if self.rank is not None:
             return {name: self._given(name, weight, self.rank) for name, weight in weights.items()}
         if self.error is not None:
             within = {name: self.within(weight, self.error) for name, weight in weights.items()}
-            return {name: ranks for name, ranks in within.items() if self.size(weights[name], ranks) < weights[name].numel()}
-        ways = {name: self._ways(weight) for name, weight in weights.items()}
+            return {name: ranks for name, ranks in within.items() if self._size(taken[name], ranks) < weights[name].numel()}
+        assert self.budget is not None
+        return self._shared_out(taken, weights, self.budget)
+
+    def _shared_out(self, taken: dict[str, Any], weights: dict[str, Tensor], budget: int) -> dict[str, tuple[int, ...]]:
+        ways = {name: self._ways(taken[name], weight) for name, weight in weights.items()}
         costs = [[(size, error**2) for size, error, _ in each] for each in ways.values()]
-        least = sum(min(size for size, _ in each) for each in costs)
-        if least > (self.budget or 0):
-            raise InputError(f"budget = {self.budget:,} weights: the smallest ranks of {', '.join(weights)} need {least:,}")
-        chosen = {name: each[way][2] for (name, each), way in zip(ways.items(), allocate(costs, self.budget or 0), strict=True)}
+        if (least := sum(min(size for size, _ in each) for each in costs)) > budget:
+            raise InputError(f"budget = {budget:,} weights: the smallest ranks of {', '.join(weights)} need {least:,}")
+        chosen = {name: each[way][2] for (name, each), way in zip(ways.items(), allocate(costs, budget), strict=True)}
         return {name: ranks for name, ranks in chosen.items() if ranks}
 
     def _given(self, name: str, weight: Tensor, rank: int) -> tuple[int, ...]:
@@ -190,15 +200,14 @@ class LowRank:
             raise InputError(f"layer '{name}', method '{self.name}': rank = {rank}, but its greatest rank is {max(full)}")
         return tuple(min(rank, each) for each in full)
 
-    def _ways(self, weight: Tensor) -> list[tuple[int, float, tuple[int, ...]]]:
+    def _ways(self, layer: Any, weight: Tensor) -> list[tuple[int, float, tuple[int, ...]]]:
         """(weights, relative error, ranks) of some chains, and of the layer as it is, which has no ranks."""
-        found = {self.within(weight, error) for error in ERRORS} | {tuple(1 for _ in self.full(weight.shape))}
-        made = [(self.size(weight, ranks), self._error(weight, self.factors(weight, ranks)), ranks) for ranks in sorted(found)]
-        return [(weight.numel(), 0.0, ()), *(each for each in made if each[0] < weight.numel())]
+        tried = [ranks for ranks in self.candidates(weight) if self._size(layer, ranks) < weight.numel()]
+        made = [(self._size(layer, ranks), self._error(weight, self.factors(weight, ranks)), ranks) for ranks in tried]
+        return [(weight.numel(), 0.0, ()), *made]
 
-    def size(self, weight: Tensor, ranks: Sequence[int]) -> int:
-        """How many weights the factors of these ranks have."""
-        raise NotImplementedError
+    def _size(self, layer: Any, ranks: Sequence[int]) -> int:
+        return sum(math.prod(part.shape) for part in self.parts(layer, ranks))
 
     def _error(self, weight: Tensor, factors: Sequence[Tensor]) -> float:
         norm = float(weight.norm())
@@ -209,3 +218,21 @@ def weight_of(name: str, layer: Any) -> Tensor:
     """What a layer multiplies by, float64, in the weight's shape."""
     found = integers(name, layer)
     return found.values * found.scale
+
+
+def kept(values: Tensor, tail: float) -> int:
+    """How many singular values stay, so that the root of the sum of the others' squares is at most `tail`."""
+    left = values.square().flip(0).cumsum(0).flip(0)
+    return max(1, int((left > tail**2).sum()))
+
+
+def _check_quantizer(name: str, layer: Any, factor: Any, weight: Tensor) -> None:
+    """Raises `InputError` where a quantizer does not follow the weights that it gets, but was made for the layer's own ones."""
+    with torch.no_grad():
+        quantized = factor.eval().quant_weight().value
+    if quantized.shape != weight.shape or float((quantized - weight).norm()) > float(weight.norm()):
+        kind = type(layer.weight_quant.tensor_quant).__name__
+        raise InputError(
+            f"layer '{name}': its quantizer {kind} has a scale of its own, or values, which do not fit factors of the weight; factor the layer "
+            "before it gets that quantizer, or use one that follows the weights, such as integer"
+        )

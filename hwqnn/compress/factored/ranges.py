@@ -6,6 +6,7 @@ same. Here c makes the mean square of all values of a bond 1, so that all use th
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -68,7 +69,7 @@ def balanced(parts: Sequence[Part], factors: Sequence[Tensor], x: Tensor, bits: 
         x: float64, what the layer reads.
     """
     factors, maxima = list(factors), []
-    for k, (part, behind) in enumerate(zip(parts[:-1], parts[1:], strict=True)):
+    for k, (part, behind) in enumerate(itertools.pairwise(parts)):
         values = run(part, factors[k], x)
         bond = behind.inputs  # of a part's outputs, those of the bond vary fastest
         channels = values.movedim(1, -1) if part.kernel is not None and part.rows is None else values
@@ -88,7 +89,7 @@ def run(part: Part, weight: Tensor, x: Tensor) -> Tensor:
     if part.kernel is None:
         return F.linear(x, weight)
     if part.rows is not None:
-        return ToRow()(F.conv2d(ToMap(part.rows, part.inputs)(x), weight))  # type: ignore[no-any-return]
+        return ToRow()(F.conv2d(ToMap(part.rows, part.inputs)(x), weight))
     return F.conv2d(x, weight, None, part.stride, part.padding, part.dilation, part.groups)
 
 

@@ -33,6 +33,9 @@ SECTIONS = {
     ),
     "quantizers-balance": Section("Balanced or not, drawn or rounded", "The literature: balanced quantization is better on weights."),
     "quantizers-grid": Section("DoReFa: bits of weights and of activations", "The literature: accuracy grows with bit operations."),
+    "quantizers-gradients": Section("DoReFa: bits of gradients", "The literature: six bits lose little, four more. They cost nothing in the hardware."),
+    "quantizers-widened": Section("WRPN: few bits, wider layers", "The literature: twice as wide, binary layers nearly make up for their bits."),
+    "quantizers-decay": Section("Bit widths that decay", "From 8 to 2 bits in the first half of the training, against 2 bits from the start."),
     "digits": Section(
         "Fixed point and signed digits",
         "Rounding that minimizes the loss, a quadratic form with the Fisher information, against rounding to the nearest.",

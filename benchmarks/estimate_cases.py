@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from hwqnn.dataflow.plumbing import Fifo, WidthDown, WidthUp
 from hwqnn.dataflow.pool import PoolBlock, StreamPool
 from hwqnn.dataflow.threshold import ThresholdBlock
 from hwqnn.dataflow.upsample import UpsampleBlock
+from hwqnn.dataflow.vote import VoteBlock
 from hwqnn.dataflow.window import Window
 from hwqnn.dataflow.window_parallel import ParallelWindow
 from hwqnn.gates.delay import budget_ns
@@ -185,16 +186,7 @@ def _pool(rng: Draw) -> Parameters | None:
     return found if int(found["lanes"]) * parse(str(found["x"])).bits <= 512 else None
 
 
-def _each_size(**more: int) -> Iterator[Parameters]:
-    """Values of each size, of which the greatest wins; of few bits the least; and of some sizes either, channel by channel."""
-    for bits in range(2, 17):
-        for least in range(2 if bits <= 6 else 1):
-            yield {"x": f"uint{bits}", "lanes": 12, "fold": 1, "kernel": 2, "least": least, "seed": 0, **more}
-    for bits in (1, 2, 3, 4, 6, 8):
-        yield {"x": f"uint{bits}", "lanes": 12, "fold": 2, "kernel": 2, "least": 2, "seed": 0, **more}
-
-
-@kind("pool", _pool, _each_size(pixels=9))
+@kind("pool", _pool)
 def pool(x: str, lanes: int, fold: int, kernel: int, pixels: int, least: int, seed: int) -> Block:
     """`least`: nowhere, in all channels, or in half of them."""
     beat, channels = Beat(lanes, parse(x)), lanes * fold
@@ -215,6 +207,22 @@ def _argmax(rng: Draw, k: int = 1) -> Parameters | None:
 def argmax(x: str, lanes: int, fold: int, k: int, vectors: int) -> Block:
     channels = lanes * fold
     return ArgMaxBlock(beat_in=Beat(lanes, parse(x)), beat_out=Beat(k, smallest(0, channels - 1)), channels=channels, vectors=vectors)
+
+
+def _vote(rng: Draw) -> Parameters | None:
+    lanes, fold, members = size(rng, 12), size(rng, 12), size(rng, 24)
+    if lanes * fold < 2 or lanes * members > 120:
+        return None
+    found: Parameters = {"members": members, "most": int(one_of(rng, 1, 1, 3, 10)), "lanes": lanes, "fold": fold}
+    return found | {"vectors": int(one_of(rng, 1, 1, size(rng, 256))), "seed": seed(rng)}
+
+
+@kind("vote", _vote)
+def vote(members: int, most: int, lanes: int, fold: int, vectors: int, seed: int) -> Block:
+    """Weights from 1 to `most`."""
+    weight = np.random.default_rng(seed).integers(1, most + 1, members)
+    beats = Beat(members, smallest(0, lanes * fold - 1)), Beat(lanes, smallest(0, int(weight.sum())))
+    return VoteBlock(beat_in=beats[0], beat_out=beats[1], weight=weight, classes=lanes * fold, vectors=vectors)
 
 
 def _affine(rng: Draw) -> Parameters | None:
@@ -421,11 +429,7 @@ def _pool_stream(rng: Draw) -> Parameters | None:
     return {name: found[name] for name in ("x", "lanes", "fold", "kernel", "least", "seed")} | {"height": height, "width": width}
 
 
-@kind(
-    "pool_stream",
-    _pool_stream,
-    _each_size(height=8, width=8),
-)
+@kind("pool_stream", _pool_stream)
 def pool_stream(x: str, lanes: int, fold: int, kernel: int, least: int, seed: int, height: int, width: int) -> Block:
     beat, channels, down = Beat(lanes, parse(x)), lanes * fold, min(kernel, height)
     minimum = np.full(channels, bool(least)) if least < 2 else np.random.default_rng(seed).integers(2, size=channels).astype(bool)

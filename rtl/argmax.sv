@@ -22,7 +22,8 @@ module argmax #(
   output logic                  m_tlast_o,
   input  logic                  m_tready_i
 );
-  localparam int unsigned STEP_BITS = FOLD > 1 ? $clog2(FOLD) : 1;
+  localparam bit POWER = PE == 2 ** $clog2(PE);
+  localparam int unsigned LOW = FOLD > 1 ? $clog2(PE & (~PE + 1)) : 0;  // the greatest power of two in PE: indices of lane 0 end in so many zeros
   localparam int unsigned LEVELS = K == 1 ? $clog2(PE) : 0;  // of the tree
   localparam int unsigned LATE = K == 1 ? LEVELS + 32'(X_REGISTER) : 0;  // advancing cycles from a step to the comparison with the best
 
@@ -40,17 +41,11 @@ module argmax #(
   logic advance;
   /* verilator lint_on UNUSEDSIGNAL */
   logic step, last;
-  logic [STEP_BITS-1:0] step_q;
-  logic [OUT_BITS-1:0] base_q;  // index of lane 0
-  assign last = step_q == STEP_BITS'(FOLD - 1);
+  logic [OUT_BITS-LOW-1:0] base_q;  // the index of lane 0, less the low bits that are always 0
+  assign last = base_q == (OUT_BITS - LOW)'((PE >> LOW) * (FOLD - 1));
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      step_q <= '0;
-      base_q <= '0;
-    end else if (step) begin
-      step_q <= last ? '0 : step_q + STEP_BITS'(1);
-      base_q <= last ? '0 : base_q + OUT_BITS'(PE);
-    end
+    if (!rst_ni) base_q <= '0;
+    else if (step) base_q <= last ? '0 : base_q + (OUT_BITS - LOW)'(PE >> LOW);
   end
 
   step_control #(.DEPTH(1 + LATE), .VECTORS(VECTORS)) i_control (
@@ -67,77 +62,102 @@ module argmax #(
     assign x = s_tdata_i;
   end
 
-  // Flipping a signed value's sign bit, unsigned comparisons keep the order.
-  localparam logic [WIDTH-1:0] SIGN = SIGNED != 0 ? {1'b1, {(WIDTH - 1) {1'b0}}} : '0;
-  logic [PE-1:0][WIDTH-1:0] values;
-  for (genvar p = 0; p < PE; p++) begin : gen_value
-    assign values[p] = x[p*WIDTH+:WIDTH] ^ SIGN;
-  end
-
   if (K == 1) begin : gen_one
     localparam int unsigned LANE_BITS = PE > 1 ? $clog2(PE) : 1;
     logic [WIDTH-1:0] value, best_q;
     logic [LANE_BITS-1:0] lane;
-    logic [OUT_BITS-1:0] base, index_q;  // the index of lane 0 of the beat that leaves the tree
+    logic [OUT_BITS-LOW-1:0] base_late;  // of the beat that leaves the tree
+    logic [OUT_BITS-1:0] index, index_q;
     logic there, first;
-    argmax_tree #(.PE(PE), .WIDTH(WIDTH)) i_tree (.clk_i, .advance_i(advance), .values_i(values), .value_o(value), .lane_o(lane));
+    argmax_tree #(.PE(PE), .WIDTH(WIDTH), .SIGNED(SIGNED)) i_tree (.clk_i, .advance_i(advance), .values_i(x), .value_o(value), .lane_o(lane));
 
     if (LATE > 0) begin : gen_late
-      logic [LATE-1:0] there_q, first_q;
-      logic [LATE*OUT_BITS-1:0] base_late_q;
+      logic [LATE-1:0] there_q;
       always_ff @(posedge clk_i) begin
         if (!rst_ni) there_q <= '0;
         else if (advance) there_q <= LATE'({there_q, step});
-        if (advance) begin
-          first_q     <= LATE'({first_q, step_q == '0});
-          base_late_q <= (LATE * OUT_BITS)'({base_late_q, base_q});
-        end
       end
       assign there = there_q[LATE-1] && advance;
-      assign first = first_q[LATE-1];
-      assign base  = base_late_q[(LATE-1)*OUT_BITS+:OUT_BITS];
     end else begin : gen_now
       assign there = step;
-      assign first = step_q == '0;
-      assign base  = base_q;
     end
+    if (FOLD > 1) begin : gen_beats
+      delay #(.WIDTH(OUT_BITS - LOW + 1), .DEPTH(LATE)) i_late (
+        .clk_i, .rst_ni, .advance_i(advance), .word_i({base_q == '0, base_q}), .word_o({first, base_late})
+      );
+    end else begin : gen_one_beat
+      assign {first, base_late} = {1'b1, base_q};
+    end
+    assign index = POWER ? OUT_BITS'(base_late) << LOW | OUT_BITS'(lane) : (OUT_BITS'(base_late) << LOW) + OUT_BITS'(lane);
 
     // A fast clock leaves no time for a LUT behind the carry chain: there, whether a value comes at all and is the first is a digit of both numbers.
     logic better;
     if (X_REGISTER) begin : gen_in_chain
-      assign better = {there, value} > {!(there && first), best_q};
+      logic [WIDTH-1:0] above, below;
+      for (genvar i = 0; i < WIDTH; i++) begin : gen_bit
+        localparam bit SIGN = SIGNED != 0 && i == WIDTH - 1;  // which counts the other way round
+        assign above[i] = SIGN ? best_q[i] : value[i];
+        assign below[i] = SIGN ? value[i] : best_q[i];
+      end
+      greater #(.BITS(WIDTH + 1)) i_greater (.a_i({there, above}), .b_i({!(there && first), below}), .greater_o(better));
     end else begin : gen_behind
-      assign better = there && (first || value > best_q);
+      logic above;
+      greater #(.BITS(WIDTH), .SIGNED(SIGNED)) i_greater (.a_i(value), .b_i(best_q), .greater_o(above));
+      assign better = there && (first || above);
     end
     always_ff @(posedge clk_i) begin
       if (better) begin
         best_q  <= value;
-        index_q <= base + OUT_BITS'(lane);
+        index_q <= index;
       end
     end
     assign m_tdata_o = index_q;
   end else begin : gen_several
-    logic [K*WIDTH-1:0] best_q, best_d;  // [0] is the greatest
-    logic [K*OUT_BITS-1:0] index_q, index_d;
-    logic [K-1:0] beats;  // the value belongs in front of best j
-    always_comb begin
-      best_d  = best_q;
-      index_d = index_q;
-      for (int p = 0; p < PE; p++) begin
+    logic [OUT_BITS-1:0] base;
+    assign base = OUT_BITS'(base_q) << LOW;
+    // What lane p meets begins at place p * K, the greatest first; what the last lane leaves, at PE * K. (Flat: yosys knows no arrays inside a
+    // generate block.)
+    logic [(PE+1)*K*WIDTH-1:0] best;
+    logic [(PE+1)*K*OUT_BITS-1:0] index;
+    logic [PE*K-1:0] beats;  // the lane's value belongs in front of best j
+    for (genvar p = 0; p < PE; p++) begin : gen_lane
+      logic [OUT_BITS-1:0] number;
+      assign number = POWER ? base | OUT_BITS'(p) : base + OUT_BITS'(p);
+      for (genvar j = 0; j < K; j++) begin : gen_place
+        localparam int unsigned HERE = p * K + j;
+        localparam int unsigned ABOVE = j > 0 ? HERE - 1 : HERE;
         // Fewer than j + 1 values have come before this one in the first step that begins at or below j - p: place j is still free then.
-        for (int j = 0; j < K; j++) beats[j] = values[p] > best_d[j*WIDTH+:WIDTH] || (j >= p && 32'(step_q) * PE <= 32'(j - p));
-        for (int j = K - 1; j >= 0; j--) begin
-          if (beats[j]) begin
-            best_d[j*WIDTH+:WIDTH] = j > 0 && beats[j>0?j-1:0] ? best_d[(j>0?j-1:0)*WIDTH+:WIDTH] : values[p];
-            index_d[j*OUT_BITS+:OUT_BITS] = j > 0 && beats[j>0?j-1:0] ? index_d[(j>0?j-1:0)*OUT_BITS+:OUT_BITS] : base_q + OUT_BITS'(p);
-          end
+        if ((FOLD - 1) * PE + p <= j) begin : gen_always_free
+          assign beats[HERE] = 1'b1;
+        end else begin : gen_compared
+          logic above, ahead;
+          greater #(.BITS(WIDTH), .SIGNED(SIGNED)) i_greater (.a_i(x[p*WIDTH+:WIDTH]), .b_i(best[HERE*WIDTH+:WIDTH]), .greater_o(above));
+          assign ahead = above || (j >= p && base <= OUT_BITS'(j - p));
+          boundary i_beats (.word_i(ahead), .word_o(beats[HERE]));
+        end
+        logic pushed;  // by what belongs further in front
+        logic [WIDTH-1:0] value;
+        logic [OUT_BITS-1:0] place;
+        assign pushed = j > 0 && beats[ABOVE];
+        assign value  = !beats[HERE] ? best[HERE*WIDTH+:WIDTH] : pushed ? best[ABOVE*WIDTH+:WIDTH] : x[p*WIDTH+:WIDTH];
+        assign place  = !beats[HERE] ? index[HERE*OUT_BITS+:OUT_BITS] : pushed ? index[ABOVE*OUT_BITS+:OUT_BITS] : number;
+        if (FOLD > 1 && p + 1 < PE) begin : gen_lane_by_lane
+          boundary #(.WIDTH(WIDTH)) i_value (.word_i(value), .word_o(best[(HERE+K)*WIDTH+:WIDTH]));
+          boundary #(.WIDTH(OUT_BITS)) i_place (.word_i(place), .word_o(index[(HERE+K)*OUT_BITS+:OUT_BITS]));
+        end else begin : gen_to_register
+          assign best[(HERE+K)*WIDTH+:WIDTH]        = value;
+          assign index[(HERE+K)*OUT_BITS+:OUT_BITS] = place;
         end
       end
     end
+    logic [K*WIDTH-1:0] best_q;
+    logic [K*OUT_BITS-1:0] index_q;
+    assign best[K*WIDTH-1:0]     = best_q;
+    assign index[K*OUT_BITS-1:0] = index_q;
     always_ff @(posedge clk_i) begin
       if (step) begin
-        best_q  <= best_d;
-        index_q <= index_d;
+        best_q  <= best[PE*K*WIDTH+:K*WIDTH];
+        index_q <= index[PE*K*OUT_BITS+:K*OUT_BITS];
       end
     end
     assign m_tdata_o = index_q;

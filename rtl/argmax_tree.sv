@@ -1,7 +1,8 @@
-// The greatest of PE unsigned values and its lane, ties to the lower lane: a tree of registered comparisons, $clog2(PE) cycles deep; wires for one lane.
+// The greatest of PE values and its lane, ties to the lower lane: a tree of registered comparisons, $clog2(PE) cycles deep; wires for one lane.
 module argmax_tree #(
   parameter int unsigned PE = 1,
   parameter int unsigned WIDTH = 1,
+  parameter int unsigned SIGNED = 0,
   localparam int unsigned LEVELS = $clog2(PE),
   localparam int unsigned LANE_BITS = PE > 1 ? $clog2(PE) : 1
 ) (
@@ -28,12 +29,13 @@ module argmax_tree #(
     for (genvar i = 0; i < PE; i++) begin : gen_place
       if (2 * i + 1 < BEFORE) begin : gen_match
         logic second;
-        logic [WIDTH-1:0] value_q;
+        logic [WIDTH-1:0] winner, value_q;
         logic [LANE_BITS-1:0] lane_q;
-        assign second = value[l-1][2*i+1] > value[l-1][2*i];
+        greater #(.BITS(WIDTH), .SIGNED(SIGNED)) i_greater (.a_i(value[l-1][2*i+1]), .b_i(value[l-1][2*i]), .greater_o(second));
+        mux2 #(.WIDTH(WIDTH)) i_mux (.select_i(second), .zero_i(value[l-1][2*i]), .one_i(value[l-1][2*i+1]), .word_o(winner));
         always_ff @(posedge clk_i) begin
           if (advance_i) begin
-            value_q <= second ? value[l-1][2*i+1] : value[l-1][2*i];
+            value_q <= winner;
             lane_q  <= second ? lane[l-1][2*i+1] : lane[l-1][2*i];
           end
         end

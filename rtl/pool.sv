@@ -61,10 +61,9 @@ module pool #(
     if (BITS == 1) begin : gen_bit  // the bit of a signed value means -1, so that the greatest is the AND
       always_ff @(posedge clk_i) if (step) best_q <= first ? x : least[p] != (SIGNED != 0) ? best_q & x : best_q | x;
     end else begin : gen_word
-      localparam logic [BITS-1:0] SIGN = SIGNED != 0 ? {1'b1, {(BITS - 1) {1'b0}}} : '0;  // flipped, signed values order as unsigned ones
-      logic greater;
-      assign greater = (x ^ SIGN) > (best_q ^ SIGN);
-      always_ff @(posedge clk_i) if (step && (first || greater != least[p])) best_q <= x;
+      logic above;
+      greater #(.BITS(BITS), .SIGNED(SIGNED)) i_greater (.a_i(x), .b_i(best_q), .greater_o(above));
+      always_ff @(posedge clk_i) if (step && (first || above != least[p])) best_q <= x;
     end
     assign m_tdata_o[p*BITS+:BITS] = best_q;
   end

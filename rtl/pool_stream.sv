@@ -113,9 +113,9 @@ module pool_stream #(
   end
   assign kept = words[addr];
   for (genvar p = 0; p < PE; p++) begin : gen_lane
-    logic [BITS-1:0] better;
-    extreme #(.BITS(BITS), .SIGNED(SIGNED)) i_better (.a_i(s_tdata_i[p*BITS+:BITS]), .b_i(kept[p*BITS+:BITS]), .least_i(least[p]), .value_o(better));
-    assign best[p*BITS+:BITS] = first ? s_tdata_i[p*BITS+:BITS] : better;
+    extreme #(.BITS(BITS), .SIGNED(SIGNED)) i_best (
+      .a_i(s_tdata_i[p*BITS+:BITS]), .b_i(kept[p*BITS+:BITS]), .first_i(first), .least_i(least[p]), .value_o(best[p*BITS+:BITS])
+    );
   end
   always_ff @(posedge clk_i) if (step && covered) words[addr] <= best;
   always_ff @(posedge clk_i) if (step) best_q <= best;

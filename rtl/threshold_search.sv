@@ -18,8 +18,9 @@ module threshold_search #(
   input  logic [ROW_BITS-1:0]       row_i,
   output logic [PE-1:0][STAGES-1:0] n_o  // REGISTERS * STAGES cycles later
 );
-  // From this many address bits on, the thresholds are looked up apart (see rom); below, their few constants melt into the comparators.
-  localparam int unsigned APART = 4;
+  // From this many address bits on, the thresholds are looked up apart (see rom); below, their few constants melt into the comparators, where these are
+  // not a register behind.
+  localparam int unsigned APART = 6;
 
   if (REGISTERS < 1 || REGISTERS > 2) begin : gen_bad_registers
     $fatal(1, "threshold_search: REGISTERS must be 1 or 2");
@@ -35,6 +36,7 @@ module threshold_search #(
 
   for (genvar k = 0; k < STAGES; k++) begin : gen_stage
     localparam int unsigned BIT = STAGES - 1 - k;  // the bit of n decided here
+    localparam int unsigned ADDRESS = (ROWS > 1 ? ROW_BITS : 0) + k;
     logic [PE*T_BITS-1:0] found, chosen, value;    // the thresholds looked up; those that are compared, and with what
     logic [PE*STAGES-1:0] so_far;
     logic [ROW_BITS-1:0] row_before;
@@ -45,21 +47,37 @@ module threshold_search #(
       end else begin : gen_nothing_known
         assign known = '0;
       end
-      if ((ROWS > 1 ? ROW_BITS : 0) + k >= APART) begin : gen_apart
+      if (REGISTERS > 1 || ADDRESS >= APART) begin : gen_apart
         (* keep_hierarchy = "yes" *)
         threshold_rom #(
           .PE(PE), .LANE(p), .STAGES(STAGES), .STAGE(k), .T_BITS(T_BITS), .ROWS(ROWS), .FILE(FILE)
         ) i_rom (.row_i(row[k]), .known_i(known), .threshold_o(found[p*T_BITS+:T_BITS]));
       end else begin : gen_melted
+        logic [ROW_BITS-1:0] seen;  // so that no mapper moves the row's register behind the ROM
+        if (ROWS > 1) begin : gen_rows
+          boundary #(.WIDTH(ROW_BITS)) i_row (.word_i(row[k]), .word_o(seen));
+        end else begin : gen_one_row
+          assign seen = row[k];
+        end
         threshold_rom #(
           .PE(PE), .LANE(p), .STAGES(STAGES), .STAGE(k), .T_BITS(T_BITS), .ROWS(ROWS), .FILE(FILE)
-        ) i_rom (.row_i(row[k]), .known_i(known), .threshold_o(found[p*T_BITS+:T_BITS]));
+        ) i_rom (.row_i(seen), .known_i(known), .threshold_o(found[p*T_BITS+:T_BITS]));
       end
 
+      logic reaches;
+      if (REGISTERS > 1 || ADDRESS >= APART) begin : gen_compare
+        greater #(.BITS(T_BITS), .SIGNED(1), .EQUAL(1'b1)) i_reached (
+          .a_i(value[p*T_BITS+:T_BITS]), .b_i(chosen[p*T_BITS+:T_BITS]), .greater_o(reaches)
+        );
+      end else begin : gen_look_up
+        reached #(.BITS(T_BITS), .DIGIT(6 - ADDRESS)) i_reached (
+          .value_i(value[p*T_BITS+:T_BITS]), .threshold_i(chosen[p*T_BITS+:T_BITS]), .reached_o(reaches)
+        );
+      end
       logic [STAGES-1:0] n_d, n_q;
       always_comb begin
         n_d      = so_far[p*STAGES+:STAGES];
-        n_d[BIT] = $signed(value[p*T_BITS+:T_BITS]) >= $signed(chosen[p*T_BITS+:T_BITS]);
+        n_d[BIT] = reaches;
       end
       always_ff @(posedge clk_i) if (advance_i) n_q <= n_d;
       assign n[k+1][p] = n_q;

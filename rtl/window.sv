@@ -92,13 +92,26 @@ module window #(
   logic [ROW_BITS-1:0] row_q;
   logic [COLUMN_BITS-1:0] column_q;
 
-  // The loops that end with this step, each inside the next one.
-  logic tap_ends, kx_ends, ky_ends, window_ends, line_ends, frame_ends, last_tile;
-  assign kx_ends     = tap_ends && kx_q == KX_BITS'(KERNEL_W - 1);
-  assign ky_ends     = kx_ends && ky_q == KY_BITS'(KERNEL_H - 1);
-  assign window_ends = ky_ends && last_tile;
-  assign line_ends   = window_ends && column_q == COLUMN_BITS'(LAST_COLUMN);
-  assign frame_ends  = line_ends && row_q == ROW_BITS'(LAST_ROW);
+  // The loops that end with this step, each inside the next one: the beats of a tile, a kernel's columns and rows, a window's tiles, a line, the frame.
+  localparam logic [5:0] LOOPS = {LINES > 1, COLUMNS > 1, BEATS > TILE_BEATS, KERNEL_H > 1, KERNEL_W > 1, TILE_BEATS > 1};  // more than once
+  logic tap_ends, kx_ends, ky_ends, window_ends, line_ends, frame_ends, last_part, last_tile;
+  /* verilator lint_off UNUSEDSIGNAL */  // a loop that is gone through once ends with the one inside it
+  logic [5:0] at_last;
+  /* verilator lint_on UNUSEDSIGNAL */
+  logic [6:0] ends;
+  assign at_last = {
+    row_q == ROW_BITS'(LAST_ROW), column_q == COLUMN_BITS'(LAST_COLUMN), last_tile, ky_q == KY_BITS'(KERNEL_H - 1), kx_q == KX_BITS'(KERNEL_W - 1),
+    last_part
+  };
+  assign ends[0] = 1'b1;
+  for (genvar i = 0; i < 6; i++) begin : gen_loop
+    if (LOOPS[i]) begin : gen_times
+      boundary i_end (.word_i(ends[i] && at_last[i]), .word_o(ends[i+1]));
+    end else begin : gen_once
+      assign ends[i+1] = ends[i];
+    end
+  end
+  assign {frame_ends, line_ends, window_ends, ky_ends, kx_ends, tap_ends} = ends[6:1];
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
@@ -113,7 +126,7 @@ module window #(
   // The beats: through the tile for each tap, through all tiles for each window.
   if (TILE_BEATS > 1) begin : gen_tap_beats
     logic [$clog2(TILE_BEATS)-1:0] part_q;
-    assign tap_ends = part_q == $clog2(TILE_BEATS)'(TILE_BEATS - 1);
+    assign last_part = part_q == $clog2(TILE_BEATS)'(TILE_BEATS - 1);
     always_ff @(posedge clk_i) begin
       if (!rst_ni) part_q <= '0;
       else if (step) part_q <= tap_ends ? '0 : part_q + $clog2(TILE_BEATS)'(1);
@@ -137,7 +150,7 @@ module window #(
   end else if (BEATS > 1) begin : gen_tiles
     logic [BEAT_BITS-1:0] beat_q;
     assign beat = beat_q;
-    assign tap_ends = 1'b1;
+    assign last_part = 1'b1;
     assign last_tile = beat_q == BEAT_BITS'(BEATS - 1);
     always_ff @(posedge clk_i) begin
       if (!rst_ni) beat_q <= '0;
@@ -145,7 +158,7 @@ module window #(
     end
   end else begin : gen_one_beat
     assign beat = '0;
-    assign tap_ends = 1'b1;
+    assign last_part = 1'b1;
     assign last_tile = 1'b1;
   end
 

@@ -72,8 +72,8 @@ module window_parallel #(
   logic step, give, last, row_ends, frame_ends, take;
   logic [ROW_BITS-1:0] row_q;
   logic [COLUMN_BITS-1:0] column_q;
-  assign row_ends   = column_q == COLUMN_BITS'(W - 1);
-  assign frame_ends = row_q == ROW_BITS'(END_ROW) && column_q == COLUMN_BITS'(END % W);
+  boundary i_row_ends (.word_i(column_q == COLUMN_BITS'(W - 1)), .word_o(row_ends));
+  boundary i_frame_ends (.word_i(row_q == ROW_BITS'(END_ROW) && column_q == COLUMN_BITS'(END % W)), .word_o(frame_ends));
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       row_q    <= '0;
@@ -100,11 +100,12 @@ module window_parallel #(
     assign take = 1'b1;
   end
 
-  logic started, complete;
+  logic started, complete_row, complete_column;
   /* verilator lint_off UNSIGNED */  // always so, where the first row or the last column has a window
   /* verilator lint_off CMPCONST */
-  assign started  = row_q >= ROW_BITS'(FIRST_ROW);
-  assign complete = started && row_q <= ROW_BITS'(LAST_ROW) && column_q <= COLUMN_BITS'(LAST_COLUMN);
+  assign started         = row_q >= ROW_BITS'(FIRST_ROW);
+  assign complete_row    = started && row_q <= ROW_BITS'(LAST_ROW);
+  assign complete_column = column_q <= COLUMN_BITS'(LAST_COLUMN);
   /* verilator lint_on CMPCONST */
   /* verilator lint_on UNSIGNED */
 
@@ -133,7 +134,9 @@ module window_parallel #(
   end else begin : gen_every_column
     assign strides_met[0] = 1'b1;
   end
-  assign give = complete && &strides_met;
+  logic row_gives, column_gives;
+  boundary #(.WIDTH(2)) i_gives (.word_i({complete_row && strides_met[1], complete_column && strides_met[0]}), .word_o({row_gives, column_gives}));
+  assign give = row_gives && column_gives;
   assign last = row_q == ROW_BITS'(LAST_ROW) && column_q == COLUMN_BITS'(LAST_COLUMN);
 
   step_control #(.DEPTH(1)) i_control (
@@ -149,33 +152,31 @@ module window_parallel #(
   logic [KERNEL_W-1:0] column_outside;
   for (genvar y = 0; y < KERNEL_H; y++) begin : gen_row
     localparam int ON = TOP_ROW - y * int'(DILATION_H);  // the first row with this kernel row on the map
-    logic above, below;
-    if (ON > FIRST_ROW) begin : gen_above
-      assign above = row_q < ROW_BITS'(ON);
-    end else begin : gen_not_above
-      assign above = 1'b0;
+    localparam bit ABOVE = ON > FIRST_ROW;
+    localparam bit BELOW = ON + H <= LAST_ROW;
+    if (ABOVE && BELOW) begin : gen_both
+      boundary i_outside (.word_i(row_q < ROW_BITS'(ON) || row_q >= ROW_BITS'(ON + H)), .word_o(row_outside[y]));
+    end else if (ABOVE) begin : gen_above
+      boundary i_outside (.word_i(row_q < ROW_BITS'(ON)), .word_o(row_outside[y]));
+    end else if (BELOW) begin : gen_below
+      boundary i_outside (.word_i(row_q >= ROW_BITS'(ON + H)), .word_o(row_outside[y]));
+    end else begin : gen_never
+      assign row_outside[y] = 1'b0;
     end
-    if (ON + H <= LAST_ROW) begin : gen_below
-      assign below = row_q >= ROW_BITS'(ON + H);
-    end else begin : gen_not_below
-      assign below = 1'b0;
-    end
-    assign row_outside[y] = above || below;
   end
   for (genvar x = 0; x < KERNEL_W; x++) begin : gen_column
     localparam int ON = int'(LEFT) - x * int'(DILATION_W);
-    logic left, right;
-    if (ON > 0) begin : gen_left
-      assign left = column_q < COLUMN_BITS'(ON);
-    end else begin : gen_not_left
-      assign left = 1'b0;
+    localparam bit BEFORE = ON > 0;
+    localparam bit BEHIND = ON + W <= LAST_COLUMN;
+    if (BEFORE && BEHIND) begin : gen_both
+      boundary i_outside (.word_i(column_q < COLUMN_BITS'(ON) || column_q >= COLUMN_BITS'(ON + W)), .word_o(column_outside[x]));
+    end else if (BEFORE) begin : gen_before
+      boundary i_outside (.word_i(column_q < COLUMN_BITS'(ON)), .word_o(column_outside[x]));
+    end else if (BEHIND) begin : gen_behind
+      boundary i_outside (.word_i(column_q >= COLUMN_BITS'(ON + W)), .word_o(column_outside[x]));
+    end else begin : gen_never
+      assign column_outside[x] = 1'b0;
     end
-    if (ON + W <= LAST_COLUMN) begin : gen_right
-      assign right = column_q >= COLUMN_BITS'(ON + W);
-    end else begin : gen_not_right
-      assign right = 1'b0;
-    end
-    assign column_outside[x] = left || right;
   end
 
   // The chain, from the last tap, which is the pixel at the input, to the first: between the kernel's rows wait most of a line's pixels each.

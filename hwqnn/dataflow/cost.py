@@ -183,31 +183,26 @@ def _counter_carry4(n: int) -> int:
     return 1 if n < 32 else -(-max(_bits(n), 6) // 4)
 
 
-_DIGIT = 3
-"""Bits of two words that a LUT of a comparator's carry chain looks at."""
-
-SHORT = 6
-"""Bits that are compared without a carry chain."""
+SHORT = 5
+"""Bits of two words that `rtl/greater.sv` compares without a carry chain."""
 
 
-def comparator_carry4(bits: int) -> int:
-    """CARRY4s of a comparison of two words."""
-    return -(-bits // (4 * _DIGIT)) if bits > SHORT else 0
+def greater(bits: int) -> Resources:
+    """Of `rtl/greater.sv`, for words of at least three bits: fewer melt into what asks."""
+    pairs = (bits + 1) // 2
+    return Resources(lut=bits // 2, carry4=0) if bits <= SHORT else Resources(lut=pairs, carry4=-(-pairs // 4))
 
 
-def comparator_luts(bits: int) -> int:
-    """LUTs of a comparison of two words of more than `SHORT` bits: for each digit one that tells whether it is equal, one whether it is greater."""
-    return 2 * -(-bits // _DIGIT)
-
-
-def constant_comparator_luts(constants: np.ndarray, bits: int) -> float:
-    """LUTs of comparisons with constants: nothing is greater than a digit of ones, and greater than 3 is what the highest bit says.
+def function_luts(tables: np.ndarray) -> int:
+    """LUTs of functions of at most six variables: one each, but none for a constant, or for what is a variable itself.
 
     Args:
-        constants: int64, any shape; `bits`: of each comparison, more than `SHORT`.
+        tables: bool (..., 2**variables), variable k of entry i is bit k of i.
     """
-    digits = constants[..., None] >> np.arange(0, bits, _DIGIT) & 7
-    return float((2 - (digits == 7) - (digits == 3)).sum())
+    rows = tables.reshape(-1, tables.shape[-1])
+    entry = np.arange(rows.shape[1])
+    free = [entry < 0, entry >= 0, *((entry >> k & 1).astype(bool) for k in range((len(entry) - 1).bit_length()))]
+    return len(rows) - sum(int((rows == wire).all(axis=1).sum()) for wire in free)
 
 
 def adder_carry4(bits: int) -> int:

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow.cost import SHORT, MeasuredBlock, Parts, adder_carry4, comparator_carry4, comparator_luts, counters, rom_luts
+from hwqnn.dataflow.cost import MeasuredBlock, Parts, adder_carry4, counters, greater, rom_luts
 from hwqnn.dataflow.design import Beat, Memory, Resources, Schedule
 from hwqnn.dataflow.pack import kind, memory
 from hwqnn.gates.delay import CLOCK_TO_OUT, LUT, chain
@@ -73,58 +73,84 @@ class ArgMaxBlock(MeasuredBlock):
         return self._greatest if self.beat_out.elements == 1 else self._several
 
     @property
+    def _base_bits(self) -> int:
+        """Of the index of lane 0 that change from step to step."""
+        lanes = self.beat_in.elements
+        return self.beat_out.type.bits - ((lanes & -lanes).bit_length() - 1) if self.fold > 1 else 0
+
+    @property
+    def _steps(self) -> Parts:
+        """What counts the steps by the index of lane 0, and the pixels."""
+        vectors, base, late = counters(self.vectors), self._base_bits, self.levels + self.x_register
+        odd = self.beat_in.elements.bit_count() > 1  # the counter's steps are not of 1
+        step = counters(1 if odd else self.fold)
+        last = (late + 1 if late < 2 else 0) if self.cycles > 1 else 0  # what takes longer lies in a shift register
+        exact = Resources(
+            lut=self.cycles > 1 and late >= 2,
+            ff=base + vectors.bits + 2 * late + 1 + last,
+            carry4=vectors.carry4 + (adder_carry4(base) if odd else step.carry4),
+        )
+        return Parts(exact, {"counters": vectors.luts + step.luts, "base": base * odd, "odd": odd and base > 0}, {"counters": vectors.levels})
+
+    @property
     def _greatest(self) -> Parts:
         """Of `rtl/argmax_tree.sv`, and what keeps its best."""
-        lanes, width, index = self.beat_in.elements, self.beat_in.type.bits, self.beat_out.type.bits
-        steps, matches, alone = counters(self.fold, self.vectors), lanes - 1, self.fold == 1
+        lanes, width, index, base = self.beat_in.elements, self.beat_in.type.bits, self.beat_out.type.bits, self._base_bits
+        matches, alone, late = lanes - 1, self.fold == 1, self.levels + self.x_register
         winners = [-(-lanes >> level) for level in range(1, self.levels + 1)]
-        lane_bits = sum(n * min(level, self.levels) for level, n in enumerate(winners, 1))
-        kept = sum(winners) * width + lane_bits - alone * width + (0 if alone else width + 2 * index - ((lanes & -lanes).bit_length() - 1))
-        carries = matches * comparator_carry4(width) + (0 if alone else comparator_carry4(width + self.x_register))
-        late = self.levels + self.x_register
-        entering = lanes * width + (0 if alone else index - ((lanes & -lanes).bit_length() - 1)) if self.x_register else 0
-        chained = comparator_luts(width) if width > SHORT else 0
-        exact = Resources(
-            lut=(matches + (not alone)) * chained + (matches - (alone and matches > 0)) * width,  # a single beat's greatest value is not wanted
-            ff=kept + steps.bits + 2 * late + 1 + (self.cycles > 1) + entering,
-            carry4=carries + steps.carry4,
-        )
-        mapped = {
-            "counters": steps.luts,
-            "matches": matches,
-            "lane bits": lane_bits,
-            "compared": 0 if alone else width,
-            "compared without carries": (matches + (not alone)) * width * (chained == 0),
-            "index": 0 if alone else index,
-        }
-        return Parts(exact, mapped, {"compared": width, "lanes": lanes > 1, "counters": steps.levels})
+        lane_bits = sum((min(1 << level, lanes - (i << level)) - 1).bit_length() for level, n in enumerate(winners, 1) for i in range(n))
+        met = [-(-lanes >> level - 1) // 2 for level in range(1, self.levels + 1)]  # matches of each level
+        chosen_lanes = sum(n * (level - 1) for level, n in enumerate(met, 1))
+        compared = greater(width) if width > 2 else Resources(lut=1)
+        last = greater(width + self.x_register) if width > 2 else Resources()
+        moved = (matches - (alone and matches > 0)) * (-(-width // 2))  # a single beat's greatest value is not wanted
+        kept = sum(winners) * width + lane_bits - alone * width * (lanes > 1) + (0 if alone else width + index)
+        exact = Resources(lut=moved + chosen_lanes, ff=kept + (0 if alone else late * (base + 1)) + lanes * width * self.x_register)
+        exact += compared * matches + (Resources() if alone else last)
+        uneven = lanes.bit_count() > 1  # some lanes pass through levels of the tree alone
+        mapped = {"index": 0 if alone or not uneven else index, "folded": not alone, "levels": self.levels, "uneven": uneven and alone}
+        added = Resources(carry4=0 if alone or not uneven else adder_carry4(index))
+        return self._steps + Parts(exact + added, mapped, {"compared": width, "lanes": lanes > 1})
+
+    @property
+    def _values(self) -> tuple[int, int]:
+        """How many of the best values are kept for the next beat, and how many are chosen on the way through the lanes: those that a later value
+        meets. A single lane's value enters the first place by its register's enable."""
+        lanes, k, before = self.beat_in.elements, self.beat_out.elements, (self.fold - 1) * self.beat_in.elements
+        kept, moved = {0} if before else set(), 0
+        while True:
+            read, moved = set(kept), 0  # places that are read behind the lane
+            for p in reversed(range(lanes)):
+                moved += sum(before + p > j or (j > 0 and before + p > j - 1) for j in read)
+                read = {j for j in range(k) if before + p > j} | {j - 1 for j in read if j > 0}
+            if read == kept or not before:
+                return len(kept), moved - (lanes == 1 and before > 0)
+            kept = read
 
     @property
     def _several(self) -> Parts:
         lanes, width, k, index = self.beat_in.elements, self.beat_in.type.bits, self.beat_out.elements, self.beat_out.type.bits
-        steps = counters(self.fold, self.vectors)
-        places = sum(min(max(0, (self.fold - 1) * lanes + p), k) for p in range(lanes))  # the first values meet empty places
-        if self.fold > 1:
-            kept, moved = k * (width + index) + index - ((lanes & -lanes).bit_length() - 1), lanes * k
-            moved -= lanes == 1  # a single lane's value enters the first place by its register's enable
-        else:
-            kept, moved = k * index, places
+        before = (self.fold - 1) * lanes  # values of earlier beats, at most
+        places = [(p, j) for p in range(lanes) for j in range(k) if before + p > j]  # where a value meets one that came before
+        free = sum(j >= p for p, j in places)  # places that may still be free
+        kept_values, moved_values = self._values
+        single_beat = sum(min(p + 1, k) * p.bit_length() for p in range(1, lanes))
+        moved_indices = (lanes * k - (lanes == 1)) * index if self.fold > 1 else single_beat
+        kept, moved_bits = kept_values * width + k * index, moved_values * width
         numbered = (lanes - 1) * index if self.fold > 1 and lanes.bit_count() > 1 else 0
-        chained = comparator_luts(width) if width > SHORT else 0
-        carries = places * comparator_carry4(width) + numbered // 4 + steps.carry4
-        cells = Resources(lut=places * chained, ff=kept + steps.bits + 1 + (self.cycles > 1), carry4=carries)
+        compared = greater(width) if width > 2 else Resources(lut=1)
+        cells = compared * len(places) + Resources(ff=kept, carry4=(lanes - 1) * adder_carry4(index) * (numbered > 0))
         mapped = {
-            "counters": steps.luts,
-            "places": places,
-            "compared without carries": places * width * (1 < width <= SHORT),
-            "moved": moved * width * (width > 1),
-            "moved index": moved * index * (width > 1),
-            "single bits": places * (width == 1),
-            "moved index of single bits": moved * index * (width == 1),
+            "free": free,
+            "enables": k * (lanes == 1),
+            "moved": moved_bits,
+            "moved index": moved_indices,
+            "moved index of single bits": moved_indices * (width == 1),
             "numbered": numbered,
-            "base": index if self.fold > 1 else 0,
+            "folded": self.fold > 1,
         }
-        return Parts(cells, mapped, {"lanes": lanes, "compared": lanes * width, "places": k, "folded": self.fold > 1})
+        paths = {"lanes": lanes, "compared": lanes * width, "places": k, "folded": self.fold > 1}
+        return self._steps + Parts(cells, mapped, paths)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

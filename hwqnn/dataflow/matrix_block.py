@@ -297,6 +297,7 @@ class MatrixBlock(MeasuredBlock):
             "melted": bits if 1 < inits <= _MELTED and differ else 0,
             "melted much": bits if 4 < inits <= _MELTED and differ else 0,
             "signs": self.pe if self.levels == 1 else 0,
+            "in DSPs": self.pe if in_dsp and self.steps_a_sum > 1 else 0,
         }
         return Parts(start + own, mapped, {"accumulator": acc, "melted": 1 < inits <= _MELTED and differ})
 

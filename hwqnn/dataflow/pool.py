@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow.cost import SHORT, MeasuredBlock, Parts, comparator_carry4, comparator_luts, counters, rom_luts
+from hwqnn.dataflow.cost import MeasuredBlock, Parts, counters, greater, rom_luts
 from hwqnn.dataflow.design import Memory, Resources, Schedule
 from hwqnn.dataflow.pack import kind, memory
-from hwqnn.dataflow.storage import single_port_ram
+from hwqnn.dataflow.storage import lut_ram, single_port_ram
 from hwqnn.ir import Geometry
 
 
@@ -60,7 +60,7 @@ class Pooling(MeasuredBlock):
 
     @property
     def _chosen(self) -> int:
-        """Bits of a lane that a LUT chooses; a register's enable takes none."""
+        """LUTs that choose a lane's value; a register's enable takes none."""
         return 0
 
     @property
@@ -69,24 +69,8 @@ class Pooling(MeasuredBlock):
         bits, rows = self.beat_in.type.bits, len(self.least)
         row = counters(rows)
         masks = Resources(lut=rom_luts(self.least.astype(np.int64), 1), ff=self.lanes + row.bits, carry4=row.carry4) if rows > 1 else Resources()
-        least = int(self.least.sum()) if rows == 1 else 0
-        compared: dict[str, float] = {"lanes": self.lanes} if bits > SHORT else {}
-        if 1 < bits <= SHORT:
-            compared = {f"greatest of {bits} bits": self.lanes - least, f"least of {bits} bits": least}
-        luts = self.lanes * (comparator_luts(bits) + self._chosen if bits > SHORT else bits == 1)
-        lanes = Resources(lut=luts, ff=self.beat_in.bits, carry4=self.lanes * comparator_carry4(bits))
-        masked = rows > 1 and bits > 1
-        return Parts(
-            masks + lanes,
-            {
-                "masks": row.luts,
-                "masked": self.lanes * masked,
-                "masked bits": self.lanes * bits * masked,
-                "masked single bits": self.lanes * (rows > 1 and bits == 1),
-                **compared,
-            },
-            {"compared": bits, "masked": rows > 1},
-        )
+        lane = Resources(lut=1 + (self._chosen if bits > 1 else 0)) + (greater(bits) if bits > 2 else Resources())
+        return Parts(masks + lane * self.lanes + Resources(ff=self.beat_in.bits), {"masks": row.luts}, {"compared": bits, "masked": rows > 1})
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -119,7 +103,9 @@ class PoolBlock(Pooling):
     @property
     def parts(self) -> Parts:
         count = counters(self.taps, self.pixels * self.fold)
-        return self._lanes + Parts(Resources(ff=count.bits + 2, carry4=count.carry4), {"counters": count.luts}, {"counters": count.levels})
+        second = self.lanes * (len(self.least) > 1 and self.beat_in.type.bits == 2)  # of seven inputs
+        steps = Resources(lut=second, ff=count.bits + 2, carry4=count.carry4)
+        return self._lanes + Parts(steps, {"counters": count.luts}, {"counters": count.levels})
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -158,7 +144,7 @@ class StreamPool(Pooling):
 
     @property
     def _chosen(self) -> int:
-        return self.beat_in.type.bits
+        return -(-self.beat_in.type.bits // 2)
 
     @property
     def parameters(self) -> dict[str, int]:
@@ -170,6 +156,11 @@ class StreamPool(Pooling):
         kh, kw = self.geometry.kernel
         words = (self.geometry.output(self.height, self.width)[1] if kh > 1 else 1) << (self.fold - 1).bit_length()
         count = counters(self.fold, kw, -(-self.width // kw), kh, -(-self.height // kh))
-        kept = Resources(lut=single_port_ram(self.beat_in.bits, words)) if words > 1 else Resources(ff=self.beat_in.bits)
+        if words == 1:
+            kept = Resources(ff=self.beat_in.bits)
+        elif kh == 1 or self.fold == 1 or words < 2 * self.fold:  # yosys reads where one counter will point: a second address, with its own register
+            kept = Resources(lut=lut_ram(self.beat_in.bits, words), ff=(words - 1).bit_length())
+        else:
+            kept = Resources(lut=single_port_ram(self.beat_in.bits, words))
         steps = Parts(kept + Resources(ff=count.bits + 2, carry4=count.carry4), {"counters": count.luts}, {"words": counters(words).bits})
         return self._lanes + steps

@@ -51,6 +51,7 @@ class RingSize:
             "pixel bits": pixel,
             "written beats": beat.luts,
             "padded": bits * (pads > 0 and not bram),
+            "padded behind block RAM": bits * (pads > 1 and bram),
             "block RAM": bram,
         }
         return Parts(exact, mapped, {"count bits": self.count_bits, "banks": -(-words // 64) if not bram else 0, "block RAM": bram})

@@ -18,13 +18,12 @@ def lut_ram(bits: int, words: int) -> int:
 
 
 def single_port_ram(bits: int, words: int) -> int:
-    """LUTs of a RAM that reads where it writes: a LUT holds 32 words of two bits (RAM32M, eight in four LUTs), or 64 of one (RAM64X1S); four
-    of these are joined for free, more want a multiplexer and enables."""
+    """LUTs of a RAM that reads where it writes: a LUT holds 32 words of two bits (RAM32M, eight in four LUTs). Else a bit takes RAMs of one, two or
+    four LUTs, of 64 words each (RAM64X1S, RAM128X1S, RAM256X1S); several want enables, and for three more a LUT that chooses."""
     if words <= 32:
         return -(-bits // 8) * 4
-    banks = -(-words // 64)
-    joined = banks + -(-(-(-banks // 4) - 1) // 3) + (banks == 3)
-    return bits * joined + (0 if banks in (1, 2, 4) else banks)
+    luts, rams = min((-(-words // (64 * size)) * size + -(-(-(-words // (64 * size)) - 1) // 3), -(-words // (64 * size))) for size in (1, 2, 4))
+    return bits * luts + (rams if rams > 1 else 0)
 
 
 def shift_registers(bits: int, steps: int) -> int:

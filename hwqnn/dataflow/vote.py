@@ -7,13 +7,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow.cost import adder_carry4, counters
-from hwqnn.dataflow.design import Block, Memory, Resources, Schedule
+from hwqnn.dataflow.cost import MeasuredBlock, Parts, adder_carry4, counters
+from hwqnn.dataflow.design import Memory, Resources, Schedule
 from hwqnn.dataflow.pack import memory
+
+_COUNTED = (0, 0, 2, 2, 3, 3, 3)
+"""LUTs that count so many bits: one for each bit of the count, up to six inputs; more take about 1.8 each."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class VoteBlock(Block):
+class VoteBlock(MeasuredBlock):
     """A beat with the labels of all members, which stays until the votes for every class have left, `beat_out.elements` classes a beat."""
 
     module: ClassVar[str] = "vote"
@@ -56,15 +59,21 @@ class VoteBlock(Block):
         return max(1, int(self.weight.max()).bit_length())
 
     @property
-    def estimate(self) -> Resources:
-        """Within a quarter of what yosys makes of it. With one beat of classes a vector, labels are compared with constants; else with a counter."""
+    def parts(self) -> Parts:
+        """With one beat of classes a vector, labels are compared with constants; else with a counter."""
         lanes, members, bits, out = self.beat_out.elements, self.beat_in.elements, self.beat_in.type.bits, self.beat_out.type.bits
-        steps, counting = counters(self.fold, self.vectors), bits if self.fold > 1 else 0
-        compared = -(-(bits + counting) // 5)
-        added = 0.8 * sum(int(w).bit_count() for w in self.weight)
-        carried = adder_carry4(out) * ((1 + self._weight_bits) // 2)
-        return Resources(
-            lut=lanes * (members * compared + added) + steps.luts + counting + 4,
-            ff=lanes * (members + out) + steps.bits + counting + 4,
-            carry4=lanes * carried + steps.carry4 + (counting > 3),
+        steps, folded = counters(self.fold, self.vectors), self.fold > 1
+        ones = [int((self.weight >> b & 1).sum()) for b in range(self._weight_bits)]
+        exact = Resources(
+            ff=lanes * (members + out) + steps.bits + bits * folded + 4,
+            carry4=lanes * adder_carry4(out) * ((1 + self._weight_bits) // 2) + steps.carry4 + (bits > 3 and folded),
         )
+        mapped = {
+            "counters": steps.luts,
+            "base": bits * folded,
+            "compared with constants": 0 if folded or bits == 1 else lanes * members * -(-bits // 6),
+            "compared with counters": lanes * members * -(-(2 * bits - 1) // 5) if folded else 0,
+            "counted": lanes * sum(_COUNTED[n] if n < len(_COUNTED) else 1.8 * n - 6 for n in ones),
+            "added": lanes * out * (sum(n > 0 for n in ones) - 1) if members > 1 else 0,
+        }
+        return Parts(exact, mapped, {"counters": steps.levels, "counted": out})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from functools import cache
@@ -145,9 +146,30 @@ class Window(MeasuredBlock):
             "position bits": bits_y + bits_x,
             "may pad": padded,
             "first pads": top + left > 0,
+            **self._moves,
         }
         paths = {"counters": count.bits, "position bits": bits_y + bits_x, "may pad": padded}
         return Parts(exact, mapped, paths) + self.size.parts(self.beat_in.bits, bram=self.bram, pads=len(self.pads))
+
+    @property
+    def _moves(self) -> dict[str, int]:
+        """What the loops that end with a step, each inside the next one, choose the step's moves by: functions of two of these ends or more. A bit
+        that changes at one end only is that end itself."""
+        (lines, across), (kh, kw), (sy, sx) = self.geometry.output(self.height, self.width), self.geometry.kernel, self.geometry.stride
+        (dy, dx), (top, left, _, _), width = self.geometry.dilation, self.geometry.padding, self.width
+        loops = (self.tile // self.beat_in.elements, kw, kh, self.channels // self.tile, across, lines)
+        reach_y, reach_x, line = (kh - 1) * dy, (kw - 1) * dx, (across - 1) * sx
+        span, last_row, last_column = reach_y * width + reach_x, (lines - 1) * sy + reach_y - top, line + reach_x - left
+        frame = span + (lines - 1) * sy * width + line - self.height * width
+        happens = [n > 1 for n in loops] + [True]  # so many loops end, and the next one goes on
+        bits_y, bits_x = self._position_bits
+        moves = {
+            "back": (self.size.count_bits, (0, -dx, reach_x - dy * width, span, span - sx, span + line - sy * width, frame)),
+            "free": (self.size.count_bits, (0, 0, 0, 0, -sx, line - sy * width, line + (lines - 1) * sy * width - self.height * width)),
+            "row moves": (bits_y, (0, 0, dy, -reach_y, -reach_y, sy - reach_y, -top - last_row)),
+            "column moves": (bits_x, (0, dx, -reach_x, -reach_x, sx - reach_x, -left - last_column, -left - last_column)),
+        }
+        return {name: _choices([v for v, h in zip(values, happens, strict=True) if h], bits) for name, (bits, values) in moves.items()}
 
     @property
     def _position_bits(self) -> tuple[int, int]:
@@ -157,3 +179,9 @@ class Window(MeasuredBlock):
         )
         heights = [max(int(taps.max()) + 1, size) + before for size, before, taps in sizes]
         return counters(heights[0]).bits, counters(heights[1]).bits
+
+
+def _choices(values: list[int], bits: int) -> int:
+    """How many different functions, of two ends or more, the bits of a value are that the number of loops that end chooses."""
+    patterns = {tuple(value >> k & 1 for value in values) for k in range(bits)}
+    return sum(sum(a != b for a, b in itertools.pairwise(pattern)) > 1 for pattern in patterns)

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow.cost import MeasuredBlock, Parts, counters
+from hwqnn.dataflow.cost import MeasuredBlock, Parts, adder_carry4, counters
 from hwqnn.dataflow.design import Resources, Schedule
 from hwqnn.dataflow.storage import block_ram, shift_registers, single_port_ram
 from hwqnn.ir import Geometry
@@ -121,6 +121,14 @@ class ParallelWindow(MeasuredBlock):
         }
 
     @property
+    def _place_bits(self) -> tuple[int, int]:
+        """Of the row and the column that the steps are counted in."""
+        first, (top, left, _, _) = -(-_first(self.geometry, self.width) // self.width), self.geometry.padding
+        start = first * self.width - _first(self.geometry, self.width)
+        rows = max((start + self.cycles - 1) // self.width, first + top) + 2
+        return (rows - 1).bit_length(), max(self.width, left).bit_length()
+
+    @property
     def _bounds(self) -> dict[str, float]:
         """Bits of rows, and of columns, that are compared with constants to tell whether a window is complete."""
         lines, across = self.geometry.output(self.height, self.width)
@@ -156,7 +164,7 @@ class ParallelWindow(MeasuredBlock):
                 cells = block_ram(self._line_bits, gap) + Resources(ff=address.bits)
                 lines = Parts(cells, {"line counter": address.luts}, {"line block RAM": 1})
         waits = bits * kh * (kw - 1)  # between the taps of a row
-        steps = counters(self.width, -(-self.cycles // self.width))
+        row, column = self._place_bits
         strides, drains = counters(*self.geometry.stride), self.cycles > self.height * self.width
         later = np.diff(always[:, ::-1].astype(int), axis=1) > 0 if along == 2 else always[:0]  # a tap that joins its wait: a shift register of three
         joined = bits * int(later.sum())
@@ -165,23 +173,26 @@ class ParallelWindow(MeasuredBlock):
             ff=bits * (taps - int(always.sum()) + int(always[0, 0] if self.line_store is LineStore.SHIFT else always[:, 0].sum()))
             + (waits * along if along <= 2 else 0)
             - 3 * joined
-            + steps.bits
+            + row
+            + column
             + strides.bits
             + 2
             + drains,
-            carry4=steps.carry4,
+            carry4=adder_carry4(row) + adder_carry4(column) + (adder_carry4(address.bits) if self.line_store is not LineStore.SHIFT else 0),
         )
         mapped = {
             "outside": float((~always).sum()),
             "outside rows": float((~inside_y.all(axis=0)).sum()),
             "outside columns": float((~inside_x.all(axis=0)).sum()),
-            "counters": steps.luts,
-            "counter bits": steps.bits,
+            "row bits": row,
+            "column bits": column,
             "strides": strides.luts,
+            "striding": sum(n > 1 for n in self.geometry.stride),
+            "rows": self.height > 1,
             "drains": drains,
             **self._bounds,
         }
-        return Parts(exact, mapped, {"counters": steps.levels, "outside": bool((~always).any())}) + lines
+        return Parts(exact, mapped, {"counters": max(row, column), "outside": bool((~always).any())}) + lines
 
 
 def _reach(geometry: Geometry) -> tuple[int, int]:

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hwqnn.dataflow.cost import COSTS, comparator_carry4, comparator_luts, constant_comparator_luts, counters, rom_luts
-from hwqnn.dataflow.storage import block_ram
+from hwqnn.dataflow.cost import COSTS, counters, function_luts, greater, rom_luts
+from hwqnn.dataflow.storage import block_ram, single_port_ram
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
@@ -90,12 +90,38 @@ def test_counters_are_as_synthesized() -> None:
 
 
 def test_comparisons_are_as_synthesized() -> None:
-    """yosys 0.70, a `rtl/threshold_search.sv` of one lane, signed: bits -> LUTs, CARRY4 of four sets of thresholds; a constant's LUTs."""
-    for bits, luts, carry4 in ((8, 6, 1), (9, 6, 1), (11, 8, 1), (12, 8, 1), (14, 10, 2), (18, 12, 2), (20, 14, 2), (21, 14, 2), (24, 15, 2)):
-        assert comparator_luts(bits) == pytest.approx(luts, abs=1)
-        assert comparator_carry4(bits) == carry4
-    for constant, bits, luts in ((0b110111111000, 12, 6), (0b111011001010, 12, 7), (0b00110000010, 11, 6), (0b010010100000001, 15, 9)):
-        assert constant_comparator_luts(np.array([constant]), bits) == pytest.approx(luts, abs=2)
+    """yosys 0.70, a `rtl/greater.sv` alone: bits -> LUTs, CARRY4s."""
+    for bits, luts, carry4 in ((3, 1, 0), (4, 2, 0), (5, 2, 0), (6, 3, 1), (8, 4, 1), (9, 5, 2), (16, 8, 2), (17, 9, 3)):
+        assert (greater(bits).lut, greater(bits).carry4) == (luts, carry4)
+
+
+def test_a_function_takes_a_lut_unless_it_is_a_wire() -> None:
+    """Of three variables: constants, a variable, its inverse, and functions of two and of all three of them."""
+    tables = {"00000000": 0, "11111111": 0, "01010101": 0, "00001111": 0, "10101010": 1, "00010001": 1, "01101001": 1, "00000001": 1}
+    for table, luts in tables.items():
+        assert function_luts(np.array([[bit == "1" for bit in table]])) == luts
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"x": "uint8", "out": "int2", "lanes": 8, "fold": 1, "rows": 0, "seed": 5},
+        {"x": "int12", "out": "uint3", "lanes": 4, "fold": 6, "rows": 1, "seed": 6},
+    ],
+)
+def test_a_search_is_counted_from_its_thresholds(parameters: dict[str, int | str]) -> None:
+    """LUTs but for those of the handshake and of counters; registers and carry chains."""
+    (run,) = estimate_runs.measure([Case("threshold", parameters | {"vectors": 1, "flip": 0})], jobs=1)
+    exact = run.case.block.parts.exact  # type: ignore[attr-defined]
+    assert 0 <= run.lut - exact.lut <= 4 + 2 * int(parameters["fold"])
+    assert run.ff == pytest.approx(exact.ff, abs=3) and run.carry4 == pytest.approx(exact.carry4, abs=1)
+
+
+def test_single_port_rams_are_as_synthesized() -> None:
+    """yosys 0.70, the rows that pooling keeps: words -> LUTs a bit of many, less what enables several RAMs."""
+    for words, luts in {64: 1, 128: 2, 192: 4, 256: 4, 384: 7, 576: 12, 1024: 17}.items():
+        rams = {384: 3, 576: 5, 1024: 4}.get(words, 0)
+        assert single_port_ram(100, words) == 100 * luts + rams
 
 
 def test_block_rams_are_as_synthesized() -> None:

@@ -23,6 +23,8 @@ LEGAL = {
     "fifo_ram": ({}, {"WIDTH": 9, "DEPTH": 1}, {"DEPTH": 32}, {"WIDTH": 9, "DEPTH": 256, "BLOCK_RAM": 1}),
     "de_bruijn": ({}, {"BITS": 5}),
     "delay_line": ({}, {"WIDTH": 3, "STEPS": 4}, {"WIDTH": 3, "STEPS": 5, "STORE": 1}, {"STEPS": 64, "STORE": 2}),
+    "greater": ({}, {"SIGNED": 1}, {"BITS": 2}, {"BITS": 3, "SIGNED": 1}, {"BITS": 4}, {"BITS": 5}, {"BITS": 9, "SIGNED": 1, "EQUAL": 1}),
+    "reached": ({}, {"BITS": 1, "DIGIT": 1}, {"BITS": 11}, {"BITS": 9, "DIGIT": 2}, {"BITS": 7, "DIGIT": 1}, {"BITS": 30}),
     "extreme": ({}, {"SIGNED": 1}, {"BITS": 3, "SIGNED": 1}),
     "pool_stream": (
         {},

@@ -32,6 +32,41 @@ def test_choose(width, count, tmp_path):
     )
 
 
+@pytest.mark.parametrize("signed", [0, 1])
+@pytest.mark.parametrize(("bits", "equal"), [(1, 0), (2, 1), (3, 0), (3, 1), (4, 0), (4, 1), (5, 1), (6, 0), (8, 1), (9, 0), (17, 1)])
+def test_greater(bits, equal, signed, tmp_path):
+    ports = f"input logic [{bits - 1}:0] a, b, output logic y"
+    number = "$signed" if signed else ""
+    prove_equal(
+        tmp_path,
+        f"module structural({ports}); greater #(.BITS({bits}), .SIGNED({signed}), .EQUAL({equal})) i (.a_i(a), .b_i(b), .greater_o(y)); endmodule\n",
+        f"module golden({ports}); assign y = {number}(a) {'>=' if equal else '>'} {number}(b); endmodule\n",
+    )
+
+
+@pytest.mark.parametrize(("bits", "digit"), [(1, 1), (5, 6), (9, 6), (11, 6), (12, 6), (9, 2), (3, 1), (20, 4)])
+def test_reached(bits, digit, tmp_path):
+    ports = f"input logic [{bits - 1}:0] x, t, output logic y"
+    prove_equal(
+        tmp_path,
+        f"module structural({ports}); reached #(.BITS({bits}), .DIGIT({digit})) i (.value_i(x), .threshold_i(t), .reached_o(y)); endmodule\n",
+        f"module golden({ports}); assign y = $signed(x) >= $signed(t); endmodule\n",
+    )
+
+
+@pytest.mark.parametrize(("bits", "signed"), [(1, 0), (1, 1), (4, 1), (7, 0)])
+def test_extreme(bits, signed, tmp_path):
+    ports = f"input logic [{bits - 1}:0] a, b, input logic first, least, output logic [{bits - 1}:0] y"
+    number = "$signed" if signed else ""
+    parameters = f".BITS({bits}), .SIGNED({signed})"
+    prove_equal(
+        tmp_path,
+        f"module structural({ports}); extreme #({parameters}) i (.a_i(a), .b_i(b), .first_i(first), .least_i(least), .value_o(y)); endmodule\n",
+        f"module golden({ports}); always_comb if (first) y = a; else if (least) y = {number}(a) < {number}(b) ? a : b;\n"
+        f"else y = {number}(a) > {number}(b) ? a : b; endmodule\n",
+    )
+
+
 @pytest.mark.parametrize(("lanes", "rows", "levels"), [(2, 3, 3), (1, 1, 5)])
 def test_threshold_rom(lanes, rows, levels, tmp_path):
     """Every stage of the search, given any known bits, compares with the entry in the middle of what they leave."""

@@ -128,6 +128,10 @@ def fit(
             for path in Path(folder).glob("error-*"):
                 raise pickle.loads(path.read_bytes()) from error
             raise
+        finally:
+            for process in running.processes:
+                process.kill()  # if it still runs: the user has interrupted
+                process.join()
         done = torch.load(job.result, weights_only=True)
     model = make()
     model.load_state_dict(done["model"])

@@ -2,12 +2,12 @@
 
     python benchmarks/compression/bayesian.py [--only ROW ...] [--quick]
 
-Each network is trained, then learns under its prior, loses the groups that say nothing and the bits that are only noise, and is trained again with
-its zeros held. Activations have 4 bits, so all figures are of what hardware computes. The method's column tells the weights that are left, and how
-many times smaller they are than all of them as 32-bit floats: by pruning, by the bits of each layer, and stored as Deep Compression does (Huffman
-codes of values and relative indices, tables and all), as the paper's table 2 counts. The
-literature (error, weights left, rate): LeNet-300-100 1.8 %, 10.8 %, 58 x
-(normal-Jeffreys) and 2.0 %, 10.6 %, 59 x (horseshoe); LeNet-5-Caffe 1.0 %, 573 x and 1.0 %, 771 x.
+Each network is trained, then learns under its prior, loses the groups and the weights that say nothing and the bits that are only noise, and is
+trained again with its zeros held. Activations have 4 bits, so all figures are of what hardware computes. The method's column tells the weights that
+are left, and how many times smaller they are than all of them as 32-bit floats: by pruning; by the bits of each layer, without a word on where they
+are; and stored as Deep Compression does, with Huffman codes of values and relative indices, and all tables. The literature (Louizos et al. 2017,
+table 2: error, weights left, greatest rate): LeNet-300-100 1.8 %, 10.8 %, 58 x (normal-Jeffreys) and 2.0 %, 10.6 %, 59 x (horseshoe); LeNet-5-Caffe
+1.0 %, 573 x and 1.0 %, 771 x.
 
 Checkpoints stay in the cache folder, so that a run that stopped goes on, and a row that is made again measures only its hardware.
 """
@@ -21,14 +21,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from common import Row, arguments, keep, measure, row, table
+from common import Row, Size, arguments, keep, measure, row, table
 from torch import nn
 
 from hwqnn import compress, data
 from hwqnn.compress.bayesian import GroupHorseshoe, GroupNormalJeffreys
 from hwqnn.compress.report import count
 from hwqnn.compress.storage import Huffman
-from hwqnn.dataflow.design import Store
+from hwqnn.frontend import import_brevitas
 from hwqnn.paths import cache_dir
 from hwqnn.train import Cnn, Epoch, Images, Mlp, Quantizer, Settings, evaluate, fit
 
@@ -76,13 +76,14 @@ class Case:
     seeds: int = 1
 
 
-FROZEN: dict[str, Any] = {"store": Store.FROZEN, "fps": 1e5}
 FOLDED: dict[str, Any] = {"fps": 5e3, "limits": {"bram36": 0}}
 JEFFREYS, HORSESHOE = "group normal-Jeffreys", "group horseshoe"
-LONG, SHORT = Settings(epochs=24, batch=256, lr=1e-2, schedule="linear"), Settings(epochs=3, batch=64, lr=1e-2, schedule="linear")
+LONG = Settings(epochs=24, batch=256, lr=1e-2, schedule="linear")
+SHORT = replace(LONG, epochs=3, batch=64)
 CASES = {
-    "gnj-lenet-300-100": Case(GroupNormalJeffreys(), JEFFREYS, DENSE, LONG, FROZEN),
-    "ghs-lenet-300-100": Case(GroupHorseshoe(), HORSESHOE, DENSE, LONG, FROZEN),
+    "gnj-lenet-300-100": Case(GroupNormalJeffreys(threshold=5.0), JEFFREYS, DENSE, LONG, FOLDED),
+    "ghs-lenet-300-100": Case(GroupHorseshoe(), HORSESHOE, DENSE, LONG, FOLDED),
+    "gnj-lenet-300-100-strong": Case(GroupNormalJeffreys(), JEFFREYS, DENSE, LONG, FOLDED),
     "gnj-lenet-5": Case(GroupNormalJeffreys(warm_up=0.0, weight=2.0), JEFFREYS, CONV, SHORT, FOLDED),
     "ghs-lenet-5": Case(GroupHorseshoe(warm_up=0.0, weight=2.0), HORSESHOE, CONV, SHORT, FOLDED),
 }
@@ -145,8 +146,12 @@ def measured(name: str, case: Case, quick: bool) -> Row:
     }  # fmt: skip
     for run in runs:
         print(f"{name}: {100 - run.accuracy:.2f} % error, {run.left}", file=sys.stderr, flush=True)
+    size = Size.of(import_brevitas(runs[0].model, torch.zeros(1, *SHAPE), name="lenet"))
+    plain = row(GROUP, size=size, seconds=sum(run.seconds for run in runs), **entry)
+    if not quick:
+        keep([plain])
     hardware = measure(runs[0].model, input_shape=SHAPE, images=data.load("mnist").x[:16], **case.hardware)
-    return row(GROUP, hardware=hardware, seconds=sum(run.seconds for run in runs) + time.perf_counter() - start, **entry)
+    return row(GROUP, hardware=hardware, seconds=plain.seconds + time.perf_counter() - start, **entry)
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from torch import nn
 from hwqnn import compress, data
 from hwqnn.compress.channels import GroupLasso, LassoChannels
 from hwqnn.compress.layers import layers
+from hwqnn.paths import cache_dir
 from hwqnn.train import Images, Mlp, Quantizer, Settings, evaluate, fit
 
 GROUP = "channels"
@@ -49,7 +51,7 @@ CASES = {
     "group-lasso-weak": Case(GroupLasso(1e-5), "group lasso, strength 1e-5"),
     "group-lasso-strong": Case(GroupLasso(4e-5), "group lasso, strength 4e-5"),
 }
-SEEDS = 3
+SEEDS = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,12 +66,12 @@ class Made:
 def made(case: Case, seed: int, quick: bool) -> Made:
     train, test = data.load("mnist", "train"), data.load("mnist")
 
-    def trained(model: nn.Module, settings: Settings, *terms: compress.Term) -> nn.Module:
+    def trained(model: nn.Module, settings: Settings, *terms: compress.Term, kept: Path | None = None) -> nn.Module:
         settings = replace(settings, seed=seed, **({"epochs": 1, "images": 2000} if quick else {}))
-        return fit(model, train, test, settings, terms=terms).model
+        return fit(model, train, test, settings, terms=terms, checkpoint=None if quick else kept).model
 
     torch.manual_seed(seed)
-    model = trained(Mlp((784, 300, 100, 10), WEIGHT, ACT, last=OUTPUT), START)
+    model = trained(Mlp((784, 300, 100, 10), WEIGHT, ACT, last=OUTPUT), START, kept=cache_dir("compression") / GROUP / f"trained-{seed}.pt")
     if case.method is not None:
         images = Images.of(train, 5000)
         learning = compress.Learning(lambda changed, term: trained(changed, LEARN, term), len(train.x))

@@ -56,7 +56,7 @@ class Case:
     folded: tuple[float, ...]
     limits: dict[str, float]
     tuning: Settings
-    fps: float = 1e6
+    fps: float = 1e5
     training: Settings = field(default=Settings(epochs=10, lr=2e-3))
 
 
@@ -64,11 +64,11 @@ CASES = {
     "small": Case(
         "196-64-32-10, 1-bit pooled pixels, 4-bit weights, 2-bit activations", (196, 64, 32, 10), True, 1,
         sparsities=(0.5, 0.75, 0.9, 0.95, 0.98), frozen=(0.98, 0.95, 0.9, 0.75, 0.5, 0.0), folded=(1e4, 1e5),
-        limits={"bram36": 0, "dsp": 0}, tuning=Settings(epochs=4),
+        limits={"bram36": 0, "dsp": 0}, tuning=Settings(epochs=4, batch=250, lr=2e-3),
     ),
     "lenet": Case(
         "LeNet-300-100, 2-bit pixels, 4-bit weights, 2-bit activations", (784, 300, 100, 10), False, 2,
-        sparsities=(0.9, 0.98, 0.99), frozen=(0.99, 0.98), folded=(1e4, 1e5), limits={"dsp": 0}, tuning=Settings(epochs=5), fps=1e5,
+        sparsities=(0.9, 0.98, 0.99), frozen=(0.99, 0.98), folded=(1e4, 1e5), limits={"dsp": 0}, tuning=Settings(epochs=5, batch=250, lr=2e-3),
     ),
 }  # fmt: skip
 
@@ -84,8 +84,8 @@ def network(case: Case) -> nn.Module:
 
 def sparser(name: str, case: Case, train: Dataset, test: Dataset) -> dict[float, nn.Module]:
     """The network at each sparsity, each from the one before it."""
-    checkpoint = cache_dir("compression") / f"sparse-frozen-{name}-{case.training.epochs}-{case.training.images}.pt"
-    found = {0.0: fit(network(case), train, test, case.training, checkpoint=checkpoint).model}
+    kept = cache_dir("compression") / f"sparse-frozen-{name}-{case.training.epochs}-{case.training.images}.pt"
+    found = {0.0: fit(network(case), train, test, case.training, checkpoint=kept).model}
     sample = Images.of(train, SAMPLES)
     for sparsity in case.sparsities:
         before = found[list(found)[-1]]

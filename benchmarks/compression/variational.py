@@ -34,17 +34,20 @@ from hwqnn.train import Cnn, Epoch, Images, Mlp, Quantizer, Settings, evaluate, 
 GROUP = "variational"
 COMMAND = "python benchmarks/compression/variational.py"
 SHAPE = (1, 28, 28)
-WEIGHT, OUTPUT = Quantizer("integer", 5), Quantizer("integer", 5, {"per_channel": False})
-"""Of all layers, a scale for each channel; and of the last, one scale, so that classes compare without products."""
 ACT = Quantizer("relu", 4)
 
 
-def lenet_300_100(pixels: Quantizer | None = None) -> nn.Module:
-    return Mlp((784, 300, 100, 10), WEIGHT, ACT, last=OUTPUT, input=pixels)
+def lenet_300_100(bits: int, pixels: Quantizer | None = None) -> nn.Module:
+    return Mlp((784, 300, 100, 10), **weights(bits), act=ACT, input=pixels)
 
 
-def lenet_5(pixels: Quantizer | None = None) -> nn.Module:
-    return Cnn(SHAPE, (20, 50), 10, WEIGHT, ACT, last=OUTPUT, kernel=5, padding=0, pool=(1, 2), dense=(500,), pixels=pixels)
+def lenet_5() -> nn.Module:
+    return Cnn(SHAPE, (20, 50), 10, **weights(5), act=ACT, kernel=5, padding=0, pool=(1, 2), dense=(500,))
+
+
+def weights(bits: int) -> dict[str, Quantizer]:
+    """A scale for each channel; but one for the last layer, so that classes compare without products."""
+    return {"weight": Quantizer("integer", bits), "last": Quantizer("integer", bits, {"per_channel": False})}
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,8 @@ class Network:
     finetune: Settings
 
 
-DENSE = Network("LeNet-300-100", lenet_300_100, Settings(epochs=5, batch=200, lr=2e-3), Settings(epochs=8, batch=200, lr=1e-3))
-DENSE_BINARY = replace(DENSE, name="LeNet-300-100, 1-bit pixels", make=lambda: lenet_300_100(Quantizer("sign")))
+DENSE = Network("LeNet-300-100", lambda: lenet_300_100(8), Settings(epochs=5, batch=200, lr=2e-3), Settings(epochs=6, batch=200, lr=1e-3))
+DENSE_BINARY = replace(DENSE, name="LeNet-300-100, 1-bit pixels", make=lambda: lenet_300_100(5, Quantizer("sign")))
 CONV = Network("LeNet-5-Caffe", lenet_5, Settings(epochs=3, batch=200, lr=2e-3), Settings(epochs=4, batch=100, lr=1e-3))
 
 

@@ -13,14 +13,8 @@ from torch import Tensor, nn
 import hwqnn
 from hwqnn import compress, quant
 from hwqnn.compress import Batches, Learning
-from hwqnn.compress.bayesian import (
-    Horseshoe,
-    NormalJeffreys,
-    bits_for,
-    gamma_divergence,
-    inverse_gamma_divergence,
-    normal_divergence,
-)
+from hwqnn.compress.bayesian import bits_for
+from hwqnn.compress.grouped import Horseshoe, NormalJeffreys, gamma_divergence, inverse_gamma_divergence, normal_divergence
 from hwqnn.compress.groups import unread
 from hwqnn.compress.layers import hold_zeros, layers
 from hwqnn.compress.report import count

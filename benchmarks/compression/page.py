@@ -33,7 +33,9 @@ SECTIONS = {
     ),
     "quantizers-balance": Section("Balanced or not, drawn or rounded", "The literature: balanced quantization is better on weights."),
     "quantizers-grid": Section("DoReFa: bits of weights and of activations", "The literature: accuracy grows with bit operations."),
-    "quantizers-gradients": Section("DoReFa: bits of gradients", "The literature: six bits lose little, four more. They cost nothing in the hardware."),
+    "quantizers-gradients": Section(
+        "DoReFa: bits of gradients", "The literature: six bits lose little, four more. They cost nothing in the hardware."
+    ),
     "quantizers-widened": Section("WRPN: few bits, wider layers", "The literature: twice as wide, binary layers nearly make up for their bits."),
     "quantizers-decay": Section("Bit widths that decay", "From 8 to 2 bits in the first half of the training, against 2 bits from the start."),
     "digits": Section(
@@ -47,6 +49,36 @@ SECTIONS = {
         "Ensembles of binary networks", "Bagging and boosting (BENN): the members stand side by side, and a block counts their votes."
     ),
     "smallest": Section("The smallest MNIST classifiers", "Everything included. The published peer: 3,464 LUT at 97.76 % (a weightless network)."),
+    "pruning": Section(
+        "Pruning: magnitude, optimal brain damage, optimal brain surgeon",
+        "The literature at 98 % sparsity of LeNet-300-100: 2.0 % error with 1.8 % of the weights left (dynamic network surgery).",
+    ),
+    "deep-compression": Section("Deep Compression", "Prune, share, Huffman. The literature on LeNet-300-100: 40 times less memory at 1.58 % error."),
+    "chain": Section("From a million weights to hundreds", "One recipe, stage by stage: `benchmarks/compression/recipes/chain.toml`."),
+    "variational": Section(
+        "Variational sparsification",
+        "The literature: sparse variational dropout 1.8 % error with 2.2 % of the weights (LeNet-300-100), 0.7 to 1.0 % with 0.7 % (LeNet-5-Caffe);\n"
+        "variational network quantization 0.73 % error with ternary weights, 28 % left (LeNet-5).",
+    ),
+    "bayesian": Section(
+        "Bayesian compression",
+        "Groups of weights go by a common scale, the others keep the bits above their noise. *Pruned* counts floats for what is left,\n"
+        "*with bits* its bits without positions, *stored* Deep Compression's whole account. The literature: 1.8 and 2.0 % error,\n"
+        "58 and 59 times smaller (LeNet-300-100); 1.0 % error, 573 and 771 times (LeNet-5-Caffe).",
+    ),
+    "channels": Section("Channels that go, by LASSO or group lasso", "What is removed leaves the hardware: `hwqnn/passes/dead_channels.py`."),
+    "lowrank": Section(
+        "Low rank and structure",
+        "Layers as products of smaller ones, weights in ROMs of LUTs, at least 10,000 frames/s. Kronecker and tensor train have fewer weights, but\n"
+        "pay for windows and thresholds of every part.",
+    ),
+    "sparse-frozen": Section(
+        "Sparse and frozen against dense and folded", "In logic zeros cost nothing; dense and folded the same network needs one small unit a layer."
+    ),
+    "workers": Section(
+        "Training at two workers",
+        "Bytes a step are what leaves a worker, and their part of plain floats. The literature: the same accuracy at 1 to 2 %.",
+    ),
     "zoo": Section("Built-in models", "For comparison."),
 }
 """What is known of a group, in the order of the page; other groups come behind, under their own names."""

@@ -48,7 +48,8 @@ def save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, setting
 def load(path: Path, model: nn.Module, settings: Settings) -> tuple[torch.optim.Optimizer, list[dict[str, Any]]]:
     """Puts a checkpoint's state into the model; its optimizer, and the finished epochs.
 
-    The optimizer is made behind the model's loading, in which Brevitas replaces some parameters.
+    The optimizer is made behind the model's loading, in which Brevitas replaces some parameters. A checkpoint without a finished epoch leaves the
+    model as it is: before its first training step Brevitas' state lacks learned scales, so that it could not be loaded.
 
     Raises:
         InputError: the file is corrupt, or of other settings or another network.
@@ -58,6 +59,8 @@ def load(path: Path, model: nn.Module, settings: Settings) -> tuple[torch.optim.
     differ = [f"{name} = {state['settings'].get(name)}, now {now[name]}" for name in now if state["settings"].get(name) != now[name]]
     if differ:
         raise InputError(f"checkpoint {path} is of another training ({differ[0]}): remove it, or train with its settings")
+    if not state["history"]:
+        return settings.make_optimizer(model), []
     try:
         model.load_state_dict(state["model"])
         optimizer = settings.make_optimizer(model)

@@ -88,6 +88,23 @@ def test_binary_networks_learn(act: Quantizer) -> None:
     assert fitted.history[-1].loss < fitted.history[0].loss
 
 
+def test_a_run_that_was_killed_in_its_first_epoch_begins_again(tmp_path: Path) -> None:
+    class Killed:
+        """Stops the training in its first epoch."""
+
+        def __call__(self, model: nn.Module) -> torch.Tensor:
+            raise KeyboardInterrupt
+
+        def step(self, model: nn.Module, epoch: int, epochs: int) -> None: ...
+
+    learned = Quantizer("integer", 6), Quantizer("relu", 2)  # scales that are learned
+    kept = tmp_path / "checkpoint.pt"
+    with pytest.raises(KeyboardInterrupt):
+        fit(network(*learned), TRAIN, TEST, SETTINGS, terms=[Killed()], checkpoint=kept)
+    resumed = fit(network(*learned), TRAIN, TEST, SETTINGS, checkpoint=kept)
+    assert same(resumed.model, fit(network(*learned), TRAIN, TEST, SETTINGS).model)
+
+
 def test_what_was_pruned_stays_zero_and_what_was_not_trains() -> None:
     model = network(Quantizer("integer", 6), Quantizer("relu", 2))
     for layer in prunable(model).values():

@@ -41,11 +41,13 @@ def element(block: MatrixBlock, pattern: int, value: int) -> int:
 
 
 def search(value: int, word: int, lane: int, levels: int, bits: int) -> int:
-    """Counts the thresholds reached; the entries past LEVELS are checked to be the greatest pattern and unreached."""
+    """Counts the thresholds reached; the entries past LEVELS are checked to be the greatest pattern, and unreached but for the last, which is never
+    compared."""
     size = 1 << levels.bit_length()
     entries = [signed(field(word, lane * size + e, bits), bits) for e in range(size)]
     assert entries == sorted(entries)
-    assert all(e == 2 ** (bits - 1) - 1 and value < e for e in entries[levels:])
+    assert all(e == 2 ** (bits - 1) - 1 for e in entries[levels:])
+    assert all(value < e for e in entries[levels:-1])
     return sum(value >= e for e in entries[:levels])
 
 

@@ -211,8 +211,8 @@ def line(file: str, old: str, new: str) -> Mutation:
         ("accumulators.sv", "first ? init[p] : acc_q", "first ? init[p] : init[p]", "hidden.0.0"),
         ("mvu.sv", "if (step && first_pass) pieces[sf_q]", "if (step) pieces[sf_q]", "hidden.0.0"),
         ("activation.sv", "{acc_i[p], ODD}", "{acc_i[p], !ODD}", "output"),
-        ("argmax.sv", "value > best_q", "value >= best_q", "argmax"),
-        ("argmax.sv", "SIGNED != 0 ?", "SIGNED == 0 ?", "argmax"),
+        ("argmax.sv", ".SIGNED(SIGNED)) i_greater (.a_i(value)", ".SIGNED(SIGNED), .EQUAL(1'b1)) i_greater (.a_i(value)", "argmax"),
+        ("argmax.sv", ".SIGNED(SIGNED)) i_greater (.a_i(value)", ".SIGNED(SIGNED == 0)) i_greater (.a_i(value)", "argmax"),
     ],
     ids=["accumulator", "buffer", "parity", "ties", "sign"],
 )
@@ -355,5 +355,5 @@ endmodule
 
 def test_a_failed_build_still_replaces_an_earlier_one(faulty: Callable[..., Ran], built: hwqnn.build.Built) -> None:
     shutil.copytree(built.directory, "out")
-    failed_at(faulty(bit_of("output", "weight")), "output")
+    failed_at(faulty(bit_of("output", "weight"), in_luts=("output",)), "output")
     assert sorted(p.name for p in Path.cwd().iterdir()) == ["out"]

@@ -28,7 +28,6 @@ LINES = {
     "cyclic_rom: second word first": ("cyclic_rom.sv", "FETCHED = BLOCK_RAM ? 2 : 1", "FETCHED = BLOCK_RAM ? 1 : 1"),
     "fifo_ram: never full": ("fifo_ram.sv", "pop || write_next != read_q", "pop || 1'b1"),
     "fifo_ram: block RAM moves while held": ("fifo_ram.sv", "if (advance) word_q", "word_q"),
-    "de_bruijn: stays at zero": ("de_bruijn.sv", "^(addr_i & TAPS[BITS-1:0]) ^ rest_is_zero", "^(addr_i & TAPS[BITS-1:0])"),
     "pool_stream: no best so far": ("pool_stream.sv", "step && covered) words", "step && !covered) words"),
     "pool_stream: one place a row": ("pool_stream.sv", "ADDR_BITS'({column_q, beat_q})", "ADDR_BITS'(beat_q)"),
     "delay_line: moves while held": ("delay_line.sv", "if (step_i) wait_q", "wait_q"),

@@ -43,7 +43,7 @@ def main() -> None:
         run(f"synth_xilinx -family xc7 -noiopad -noclkbuf -flatten -top {top} -run {labels}")
 
     def cells() -> Counter[str]:
-        run(f"tee -q -o {CELLS} stat -json -top {top}")
+        run(f"tee -q -o {CELLS} stat -json")  # with -top, yosys 0.70 dies of some hierarchies (IndexError: map::at)
         return total(json.loads(Path(CELLS).read_text())["modules"], "\\" + top)
 
     run("read_verilog -lib -specify +/xilinx/cells_sim.v")

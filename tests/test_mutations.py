@@ -319,6 +319,9 @@ def test_a_wrong_output_port(faulty: Callable[..., Ran], port: str) -> None:
 
     ran = faulty(mutation)
     assert ran.code == 1
+    if port == "tready" and ran.err:  # it was the first output that was missed, and nothing came that could be compared
+        assert "stuck on the first image" in ran.err and "its result never left the output port" in ran.err
+        return
     report = json.loads(Path("out/report.json").read_text())
     assert report["verdict"]["checks"][0]["passed"] is False
     assert report["exact"]["rtl_mismatches"] > 0

@@ -65,7 +65,8 @@ SECTIONS = {
         "Bayesian compression",
         "Groups of weights go by a common scale, the others keep the bits above their noise. *Pruned* counts floats for what is left,\n"
         "*with bits* its bits without positions, *stored* Deep Compression's whole account. The literature: 1.8 and 2.0 % error,\n"
-        "58 and 59 times smaller (LeNet-300-100); 1.0 % error, 573 and 771 times (LeNet-5-Caffe). Thresholds were chosen by the errors on the test set.",
+        "58 and 59 times smaller (LeNet-300-100); 1.0 % error, 573 and 771 times (LeNet-5-Caffe). Thresholds were chosen by the errors\n"
+        "on the test set.",
     ),
     "channels": Section("Channels that go, by LASSO or group lasso", "What is removed leaves the hardware: `hwqnn/passes/dead_channels.py`."),
     "lowrank": Section(

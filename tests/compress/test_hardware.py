@@ -5,13 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 from brevitas import nn as qnn
+from frozen_luts import frozen_luts
 from torch import nn
 
-import hwqnn
 from hwqnn import compress, quant
 from hwqnn.compress import Batches
-from hwqnn.dataflow.design import Store
-from hwqnn.dataflow.fold import Pin, Pins
 
 INPUTS = 24
 
@@ -24,16 +22,9 @@ def layer() -> nn.Module:
     return nn.Sequential(quant.act("dorefa", 1), dense).eval()
 
 
-def luts(model: nn.Module) -> int:
-    """Of the layer alone."""
-    made = hwqnn.compile(model, torch.zeros(1, INPUTS), fps=1e5, head="scores", pins=Pins({"1": Pin(store=Store.FROZEN)}), threads=1)
-    cells = made.synthesize(jobs=1)
-    return round(sum(cells[node.name].lut for node in made.design.nodes if node.block.module == "frozen"))
-
-
 @pytest.fixture(scope="module")
 def before() -> int:
-    return luts(layer())
+    return frozen_luts(layer(), INPUTS)
 
 
 METHODS = {
@@ -52,7 +43,7 @@ def test_fewer_luts_after_than_before(name: str, before: int) -> None:
     done = compress.run(model, [method])
     old, new = done.reports[0].total
     assert new.digits < old.digits
-    after = luts(done.model)
+    after = frozen_luts(done.model, INPUTS)
     assert after < 0.9 * before, f"{name}: {before} LUTs before, {after} after"
     print(f"{name}: {before} > {after} LUTs, {old.digits} > {new.digits} digits")
 

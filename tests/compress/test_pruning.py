@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 from brevitas import nn as qnn
+from frozen_luts import frozen_luts
 from torch import nn
 from torch.nn import functional
 
-import hwqnn
 from hwqnn import compress, quant
 from hwqnn.compress import Batches
 from hwqnn.compress.fisher import Block, Kronecker, fisher
@@ -23,8 +23,6 @@ from hwqnn.compress.layers import hold_zeros, integers, layers
 from hwqnn.compress.magnitude import Magnitude
 from hwqnn.compress.pruning import masks
 from hwqnn.compress.surgeon import BrainSurgeon, Rows
-from hwqnn.dataflow.design import Store
-from hwqnn.dataflow.fold import Pin, Pins
 from hwqnn.errors import InputError
 
 PRUNING = ("magnitude", "brain-damage", "brain-surgeon")
@@ -365,13 +363,6 @@ def frozen_layer() -> nn.Module:
     return nn.Sequential(quant.act("dorefa", 2), dense).eval()
 
 
-def luts(model: nn.Module) -> int:
-    """Of the layer alone."""
-    made = hwqnn.compile(model, torch.zeros(1, INPUTS), fps=1e5, head="scores", pins=Pins({"1": Pin(store=Store.FROZEN)}), threads=1)
-    cells = made.synthesize(jobs=1)
-    return round(sum(cells[node.name].lut for node in made.design.nodes if node.block.module == "frozen"))
-
-
 STEPS = {method: [compress.make(method, sparsity=0.8)] for method in PRUNING}
 STEPS["deep compression"] = [*STEPS["magnitude"], compress.make("codebook", values=4, bits=4)]
 
@@ -380,8 +371,8 @@ def test_hardware_sees_zeros() -> None:
     """LUTs of a frozen layer fall as its weights do, and once more where those that stay share few values."""
     random = torch.Generator().manual_seed(0)
     x, y = torch.rand(64, INPUTS, generator=random), torch.randint(6, (64,), generator=random)
-    before = luts(frozen_layer())
-    found = {name: luts(compress.run(frozen_layer(), steps, lambda: iter([(x, y)])).model) for name, steps in STEPS.items()}
+    before = frozen_luts(frozen_layer(), INPUTS)
+    found = {name: frozen_luts(compress.run(frozen_layer(), steps, lambda: iter([(x, y)])).model, INPUTS) for name, steps in STEPS.items()}
     print(f"{before} LUTs before, then {found}")
     assert max(found.values()) < 0.4 * before
     assert found["deep compression"] < 0.9 * found["magnitude"]

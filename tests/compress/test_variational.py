@@ -10,17 +10,15 @@ import numpy as np
 import pytest
 import torch
 from brevitas import nn as qnn
+from frozen_luts import frozen_luts
 from torch import Tensor, nn
 
-import hwqnn
 from hwqnn import compress, quant
 from hwqnn.compress.dropout import SparseDropout, SparseVariationalDropout
 from hwqnn.compress.layers import integers
 from hwqnn.compress.spikes import VariationalQuantization
 from hwqnn.compress.variational import Divergence, Stochastic, log_uniform_divergence
 from hwqnn.data import Dataset
-from hwqnn.dataflow.design import Store
-from hwqnn.dataflow.fold import Pin, Pins
 from hwqnn.errors import InputError
 from hwqnn.train import Settings, fit
 
@@ -118,13 +116,6 @@ def learning(data: Dataset, settings: Settings = LEARN) -> compress.Learning:
     return compress.Learning(lambda model, term: fit(model, data, data, settings, terms=[term]).model, len(data.x))
 
 
-def luts(model: nn.Module) -> int:
-    """Of the first layer alone, frozen."""
-    made = hwqnn.compile(model, torch.zeros(1, 24), fps=1e5, head="scores", pins=Pins({"1": Pin(store=Store.FROZEN)}), threads=1)
-    cells = made.synthesize(jobs=1)
-    return round(sum(cells[node.name].lut for node in made.design.nodes if node.block.module == "frozen"))
-
-
 def test_what_says_nothing_goes_and_takes_its_luts_along() -> None:
     data = data_of(24, 5)
     before = fit(network(), data, data, Settings(epochs=4, batch=100, lr=1e-2)).model
@@ -132,7 +123,7 @@ def test_what_says_nothing_goes_and_takes_its_luts_along() -> None:
     kept = integers("1", done.model[1]).values != 0
     assert kept[:, 5:].sum() < 0.1 * kept[:, 5:].numel()
     assert kept[:, :5].sum() > kept[:, 5:].sum()
-    old, new = luts(before), luts(done.model)
+    old, new = frozen_luts(before, 24), frozen_luts(done.model, 24)
     assert new < 0.7 * old, f"{old} LUTs before, {new} after"
     print(f"{old} > {new} LUTs\n{done.reports[0]}")
 
@@ -141,7 +132,7 @@ def test_ternary_weights_take_fewer_luts() -> None:
     data = data_of(24, 5)
     before = fit(network(), data, data, Settings(epochs=4, batch=100, lr=1e-2)).model
     done = compress.run(before, [VariationalQuantization()], None, None, learning(data, replace(LEARN, epochs=6)))
-    old, new = luts(before), luts(done.model)
+    old, new = frozen_luts(before, 24), frozen_luts(done.model, 24)
     assert set(integers("1", done.model[1]).values.unique().tolist()) == {-1, 0, 1}
     assert new < 0.7 * old, f"{old} LUTs before, {new} after"
     print(f"{old} > {new} LUTs\n{done.reports[0]}")

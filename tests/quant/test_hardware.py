@@ -5,12 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 from brevitas import nn as qnn
+from frozen_luts import frozen_luts
 from torch import nn
 
-import hwqnn
 from hwqnn import quant
-from hwqnn.dataflow.design import Store
-from hwqnn.dataflow.fold import Pin, Pins
 
 INPUTS, OUTPUTS = 24, 6
 
@@ -41,20 +39,13 @@ def network(name: str, bits: int | None = None) -> nn.Module:
     return nn.Sequential(quant.act("dorefa", 1), layer, norm, quant.act("sign"), qnn.QuantLinear(OUTPUTS, 2, **quant.weight("sign"))).eval()
 
 
-def luts(model: nn.Module) -> int:
-    """Of the layer alone."""
-    made = hwqnn.compile(model, torch.zeros(1, INPUTS), fps=1e5, pins=Pins({"1": Pin(store=Store.FROZEN)}), threads=1)
-    cells = made.synthesize(jobs=1)
-    return round(sum(cells[node.name].lut for node in made.design.nodes if node.block.module == "frozen"))
-
-
 @pytest.fixture(scope="module")
 def before() -> int:
-    return luts(network("integer", 6))
+    return frozen_luts(network("integer", 6), INPUTS, head="label")
 
 
 @pytest.mark.parametrize("name", QUANTIZERS)
 def test_fewer_luts_than_six_bits(name: str, before: int) -> None:
-    after = luts(network(name, **QUANTIZERS[name]))
+    after = frozen_luts(network(name, **QUANTIZERS[name]), INPUTS, head="label")
     print(f"{name}: {before} > {after} LUTs")
     assert after < 0.8 * before

@@ -8,46 +8,25 @@ are left, and how many times smaller they are than all of them as 32-bit floats:
 are; and stored as Deep Compression does, with Huffman codes of values and relative indices, and all tables. The literature (Louizos et al. 2017,
 table 2: error, weights left, greatest rate): LeNet-300-100 1.8 %, 10.8 %, 58 x (normal-Jeffreys) and 2.0 %, 10.6 %, 59 x (horseshoe); LeNet-5-Caffe
 1.0 %, 573 x and 1.0 %, 771 x.
-
-Checkpoints stay in the cache folder, so that a run that stopped goes on, and a row that is made again measures only its hardware.
 """
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-import torch
-from common import Row, Size, arguments, keep, measure, row, table
+from common import arguments
+from learned import SHAPE, Case, Network, run
 from torch import nn
 
-from hwqnn import compress, data
 from hwqnn.compress.bayesian import GroupHorseshoe, GroupNormalJeffreys
 from hwqnn.compress.report import count
 from hwqnn.compress.storage import Huffman
-from hwqnn.frontend import import_brevitas
-from hwqnn.paths import cache_dir
-from hwqnn.train import Cnn, Epoch, Images, Mlp, Quantizer, Settings, evaluate, fit
+from hwqnn.train import Cnn, Mlp, Quantizer, Settings
 
-GROUP = "bayesian"
-COMMAND = "python benchmarks/compression/bayesian.py"
-SHAPE = (1, 28, 28)
 WEIGHT, OUTPUT = Quantizer("integer", 8), Quantizer("integer", 8, {"per_channel": False})
 """Of all layers, a scale for each channel; and of the last, one scale, so that classes compare without products."""
 ACT = Quantizer("relu", 4)
-
-
-@dataclass(frozen=True)
-class Network:
-    """A network, and how it is trained before and behind its compression."""
-
-    name: str
-    make: Callable[[], nn.Module]
-    train: Settings
-    finetune: Settings
 
 
 DENSE = Network(
@@ -64,18 +43,6 @@ CONV = Network(
 )
 
 
-@dataclass(frozen=True)
-class Case:
-    """A row: a prior on a network, how it learns, and what its hardware is asked for."""
-
-    method: compress.Learned[Any]
-    title: str
-    network: Network
-    learn: Settings
-    hardware: Mapping[str, Any]
-    seeds: int = 1
-
-
 FOLDED: dict[str, Any] = {"fps": 5e3, "limits": {"bram36": 0}}
 JEFFREYS, HORSESHOE = "group normal-Jeffreys", "group horseshoe"
 LONG = Settings(epochs=24, batch=256, lr=1e-2, schedule="linear")
@@ -89,39 +56,6 @@ CASES = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Made:
-    """A compressed network in eval mode, its percent of the test set, what is left of it in words, and the seconds of all its trainings."""
-
-    model: nn.Module
-    accuracy: float
-    left: str
-    seconds: float
-
-
-def made(name: str, case: Case, seed: int, quick: bool) -> Made:
-    train, test = data.load("mnist", "train"), data.load("mnist")
-    folder = cache_dir("compression") / GROUP
-    folder.mkdir(parents=True, exist_ok=True)
-    network, seconds = case.network, 0.0
-
-    def trained(what: str, model: nn.Module, settings: Settings, *terms: compress.Term) -> nn.Module:
-        nonlocal seconds
-        settings = replace(settings, seed=seed, **({"epochs": 1, "images": 2000} if quick else {}))
-        checkpoint = None if quick else folder / f"{what}-{seed}.pt"
-        fitted = fit(model, train, test, settings, terms=terms, checkpoint=checkpoint, progress=lambda e, left: show(what, e, left))
-        seconds += sum(epoch.seconds for epoch in fitted.history)
-        return fitted.model
-
-    torch.manual_seed(seed)
-    start = trained(f"trained-{network.name}", network.make(), network.train)
-    images = Images.of(train, 1000)
-    learning = compress.Learning(lambda model, term: trained(f"{name}-learned", model, case.learn, term), len(train.x))
-    done = compress.run(start, [case.method], lambda: images.batches(200), lambda model: trained(f"{name}-tuned", model, network.finetune), learning)
-    print(done.reports[0], file=sys.stderr, flush=True)
-    return Made(done.model, evaluate(done.model, Images.of(test)), rates(done.model), seconds)
-
-
 def rates(model: nn.Module) -> str:
     """What is left of the weights, and how many times smaller that is than all of them as floats of 32 bits."""
     layers = count(model).values()
@@ -131,40 +65,6 @@ def rates(model: nn.Module) -> str:
     return f"{left / weights:.1%} left: {weights / left:.0f} x pruned, {32 * weights / bits:.0f} x with bits, {stored:.0f} x stored"
 
 
-def show(what: str, epoch: Epoch, left: float) -> None:
-    text = f"{what} {epoch.epoch}: loss {epoch.loss:.4f}, train {epoch.train_accuracy:.2f} %, test {epoch.test_accuracy:.2f} %"
-    print(f"{text}, {epoch.seconds:.0f} s, {left / 60:.0f} min left", file=sys.stderr, flush=True)
-
-
-def measured(name: str, case: Case, quick: bool) -> Row:
-    """Trains a case on its seeds and measures the hardware of the first."""
-    runs = [made(name, case, seed, quick) for seed in range(1 if quick else case.seeds)]
-    start = time.perf_counter()
-    entry: dict[str, Any] = {
-        "method": f"{case.title}, {runs[0].left}", "network": case.network.name, "dataset": "mnist",
-        "accuracies": [run.accuracy for run in runs], "command": f"{COMMAND} --only {name}",
-    }  # fmt: skip
-    for run in runs:
-        print(f"{name}: {100 - run.accuracy:.2f} % error, {run.left}", file=sys.stderr, flush=True)
-    size = Size.of(import_brevitas(runs[0].model, torch.zeros(1, *SHAPE), name="lenet"))
-    plain = row(GROUP, size=size, seconds=sum(run.seconds for run in runs), **entry)
-    if not quick:
-        keep([plain])
-    hardware = measure(runs[0].model, input_shape=SHAPE, images=data.load("mnist").x[:16], **case.hardware)
-    return row(GROUP, hardware=hardware, seconds=plain.seconds + time.perf_counter() - start, **entry)
-
-
-def main() -> None:
-    given = arguments(__doc__, list(CASES))
-    torch.set_num_threads(1)
-    rows = []
-    for name in given.only:
-        rows.append(measured(name, CASES[name], given.quick))
-        if not given.quick:
-            keep(rows[-1:])
-        print(f"{name}: {rows[-1].accuracy:.2f} %, {rows[-1].lut} LUTs", file=sys.stderr, flush=True)
-    print(table(rows))
-
-
 if __name__ == "__main__":
-    main()
+    given = arguments(__doc__, list(CASES))
+    run("bayesian", CASES, given.only, given.quick, rates, "python benchmarks/compression/bayesian.py")

@@ -3,8 +3,8 @@ wider layers, bit widths that decay; LUTs beside each.
 
     python benchmarks/compression/quantizers.py [--only GROUP ...] [--quick]
 
-28x28-8C3-P2-16C3-P2-64-10 (WRPN's has more channels), 8-bit pixels, trained for three epochs on the first 20,000 images, batch norms settled
-(`hwqnn.quant.settle_norms`) on the first 5,000. The hardware of the first seed makes 10,000 frames/s at 100 MHz without block RAM and with one DSP
+28x28-8C3-P2-16C3-P2-64-10 (WRPN's has more channels), 8-bit pixels, trained for three epochs on the first 20,000 images (the ways to binarize, which
+differ little, for eight on all 60,000), batch norms settled (`hwqnn.quant.settle_norms`) on the first 5,000. The hardware of the first seed makes 10,000 frames/s at 100 MHz without block RAM and with one DSP
 block at most (scales that differ by class need it), so that what a quantizer costs is LUTs. Checkpoints stay in the cache folder: a row that is made
 again measures only its hardware.
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 
 import torch
 from common import Hardware, Row, Size, arguments, keep, measure, row, table
@@ -98,12 +98,17 @@ GROUPS: dict[str, tuple[Case, ...]] = {
 }
 
 
-def trained(case: Case, seed: int, quick: bool) -> tuple[nn.Module, float, float]:
+SHORT = Settings(epochs=3, images=20_000, lr=3e-3)
+TRAININGS = {"binarization": Settings(epochs=8, lr=3e-3)}
+"""Of groups that are not trained `SHORT`."""
+
+
+def trained(group: str, case: Case, seed: int, quick: bool) -> tuple[nn.Module, float, float]:
     """The model in eval mode, its percent of the test set, and the seconds that its training took, now or when its checkpoint was made."""
-    settings = Settings(epochs=1, images=2000, lr=3e-3, seed=seed) if quick else Settings(epochs=3, images=20_000, lr=3e-3, seed=seed)
+    settings = replace(replace(SHORT, epochs=1, images=2000) if quick else TRAININGS.get(group, SHORT), seed=seed)
     folder = cache_dir("compression") / "quantizers"
     folder.mkdir(parents=True, exist_ok=True)
-    name = "".join(c if c.isalnum() else "-" for c in case.method)
+    name = "".join(c if c.isalnum() else "-" for c in case.method) + (f"-{settings.epochs}" if group in TRAININGS else "")
     model = case.model(seed)
     train, test = data.load(DATA, "train"), data.load(DATA)
     fitted = fit(model, train, test, settings, terms=case.terms, checkpoint=None if quick else folder / f"{name}-{seed}.pt")
@@ -113,7 +118,7 @@ def trained(case: Case, seed: int, quick: bool) -> tuple[nn.Module, float, float
 
 def made(group: str, case: Case, quick: bool) -> Row:
     """Trains a case on its seeds and measures the hardware of the first."""
-    runs = [trained(case, seed, quick) for seed in range(1 if quick else case.seeds)]
+    runs = [trained(group, case, seed, quick) for seed in range(1 if quick else case.seeds)]
     seconds = sum(run[2] for run in runs)
     start = time.perf_counter()
     hardware: Hardware | None = None

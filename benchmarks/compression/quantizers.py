@@ -4,9 +4,9 @@ wider layers, bit widths that decay; LUTs beside each.
     python benchmarks/compression/quantizers.py [--only GROUP ...] [--quick]
 
 28x28-8C3-P2-16C3-P2-64-10 (WRPN's has more channels), 8-bit pixels, trained for three epochs on the first 20,000 images (the ways to binarize, which
-differ little, for eight on all 60,000), batch norms settled (`hwqnn.quant.settle_norms`) on the first 5,000. The hardware of the first seed makes 10,000 frames/s at 100 MHz without block RAM and with one DSP
-block at most (scales that differ by class need it), so that what a quantizer costs is LUTs. Checkpoints stay in the cache folder: a row that is made
-again measures only its hardware.
+differ little, for eight on all 60,000), batch norms settled (`hwqnn.quant.settle_norms`) on the first 5,000. The hardware of the first seed makes
+10,000 frames/s at 100 MHz without block RAM and with one DSP block at most (scales that differ by class need it), so that what a quantizer costs is
+LUTs. Checkpoints stay in the cache folder: a row that is made again measures only its hardware.
 """
 
 from __future__ import annotations

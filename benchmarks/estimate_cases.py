@@ -91,7 +91,7 @@ def _fifo(rng: Draw) -> Parameters:
     return {"bits": size(rng, 256 if depth <= 256 else 32), "depth": depth, "bram": bram}
 
 
-@kind("fifo", _fifo, ({"bits": 8, "depth": 1 << address, "bram": 1} for address in range(4, 15)))
+@kind("fifo", _fifo, ({"bits": bits, "depth": 1 << address, "bram": 1} for address in range(2, 15) for bits in (1, 8, 30)))
 def fifo(bits: int, depth: int, bram: int) -> Block:
     beat = Beat(bits, Bipolar())
     return Fifo(beat_in=beat, beat_out=beat, depth=depth, bram=bool(bram))
@@ -214,15 +214,16 @@ def _vote(rng: Draw) -> Parameters | None:
     if lanes * fold < 2 or lanes * members > 120:
         return None
     found: Parameters = {"members": members, "most": int(one_of(rng, 1, 1, 3, 10)), "lanes": lanes, "fold": fold}
-    return found | {"vectors": int(one_of(rng, 1, 1, size(rng, 256))), "seed": seed(rng)}
+    return found | {"vectors": int(one_of(rng, 1, 1, size(rng, 256))), "clock_mhz": int(one_of(rng, 100, 100, 200)), "seed": seed(rng)}
 
 
 @kind("vote", _vote)
-def vote(members: int, most: int, lanes: int, fold: int, vectors: int, seed: int) -> Block:
+def vote(members: int, most: int, lanes: int, fold: int, vectors: int, clock_mhz: int, seed: int) -> Block:
     """Weights from 1 to `most`."""
     weight = np.random.default_rng(seed).integers(1, most + 1, members)
     beats = Beat(members, smallest(0, lanes * fold - 1)), Beat(lanes, smallest(0, int(weight.sum())))
-    return VoteBlock(beat_in=beats[0], beat_out=beats[1], weight=weight, classes=lanes * fold, vectors=vectors)
+    budget = budget_ns(clock_mhz)
+    return VoteBlock(beat_in=beats[0], beat_out=beats[1], weight=weight, classes=lanes * fold, vectors=vectors, budget_ns=budget)
 
 
 def _affine(rng: Draw) -> Parameters | None:

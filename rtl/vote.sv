@@ -1,73 +1,59 @@
-// How much weight the labels of a beat give to each class: y[c] = sum of weight[m] over all m with label[m] == c. A beat holds all labels of a vector and
-// stays while FOLD beats of PE classes leave; the last of these steps takes it. The comparisons have a register, and so has the sum: depth 2.
+// How much weight the labels of a beat give to each class. A beat holds all labels of a vector and stays while FOLD beats of classes leave; the last of
+// these steps takes it. What compares and counts stands beside (the design's `Datapath`): a pipeline of DP_DEPTH registers from the labels, dp_x_o, and
+// the number of the step, dp_w_o, to the votes, dp_sum_i, which moves with dp_advance_o.
 module vote #(
-  parameter int unsigned LABELS = 1,
-  parameter int unsigned LABEL_BITS = 1,
-  parameter int unsigned PE = 1,           // classes an output beat
-  parameter int unsigned FOLD = 1,         // output beats a vector
-  parameter int unsigned VECTORS = 1,      // per frame
-  parameter int unsigned WEIGHT_BITS = 1,
-  parameter int unsigned OUT_BITS = 1,     // wide enough for the sum of all weights
-  parameter WEIGHT_FILE = ""               // one word; the weight of label m at bit m * WEIGHT_BITS
+  parameter int unsigned X_BITS = 1,    // of all labels
+  parameter int unsigned Y_BITS = 1,    // of the votes of a step's classes
+  parameter int unsigned FOLD = 1,      // steps a vector
+  parameter int unsigned VECTORS = 1,   // a frame
+  parameter int unsigned W_BITS = 1,    // of dp_w_o
+  parameter int unsigned DP_DEPTH = 1
 ) (
-  input  logic                         clk_i,
-  input  logic                         rst_ni,
-  input  logic [LABELS*LABEL_BITS-1:0] s_tdata_i,
-  input  logic                         s_tvalid_i,
-  input  logic                         s_tlast_i,
-  output logic                         s_tready_o,
-  output logic [PE*OUT_BITS-1:0]       m_tdata_o,
-  output logic                         m_tvalid_o,
-  output logic                         m_tlast_o,
-  input  logic                         m_tready_i
+  input  logic              clk_i,
+  input  logic              rst_ni,
+  input  logic [X_BITS-1:0] s_tdata_i,
+  input  logic              s_tvalid_i,
+  input  logic              s_tlast_i,
+  output logic              s_tready_o,
+  output logic [Y_BITS-1:0] m_tdata_o,
+  output logic              m_tvalid_o,
+  output logic              m_tlast_o,
+  input  logic              m_tready_i,
+  output logic              dp_advance_o,
+  output logic [X_BITS-1:0] dp_x_o,
+  output logic [W_BITS-1:0] dp_w_o,
+  input  logic [Y_BITS-1:0] dp_sum_i
 );
-  localparam int unsigned STEP_BITS = FOLD > 1 ? $clog2(FOLD) : 1;
-
-  if (LABELS < 1 || LABEL_BITS < 1 || PE < 1 || FOLD < 1 || WEIGHT_BITS < 1 || OUT_BITS < 1) begin : gen_bad_size
+  if (X_BITS < 1 || Y_BITS < 1 || FOLD < 1 || VECTORS < 1 || DP_DEPTH < 1) begin : gen_bad_size
     $fatal(1, "vote: sizes must be at least 1");
   end
-  if (LABEL_BITS < $clog2(PE * FOLD)) begin : gen_bad_label_bits
-    $fatal(1, "vote: LABEL_BITS must hold every class");
+  if (W_BITS < 1 || W_BITS < $clog2(FOLD)) begin : gen_bad_step_bits
+    $fatal(1, "vote: W_BITS must hold every step");
   end
 
-  logic advance, step, last;
-  logic [STEP_BITS-1:0] step_q;
-  logic [LABEL_BITS-1:0] base_q;  // class of lane 0
-  assign last = step_q == STEP_BITS'(FOLD - 1);
+  logic step, last;
+  logic [W_BITS-1:0] step_q;
+  assign last = step_q == W_BITS'(FOLD - 1);
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      step_q <= '0;
-      base_q <= '0;
-    end else if (step) begin
-      step_q <= last ? '0 : step_q + STEP_BITS'(1);
-      base_q <= last ? '0 : base_q + LABEL_BITS'(PE);
-    end
+    if (!rst_ni) step_q <= '0;
+    else if (step) step_q <= last ? '0 : step_q + W_BITS'(1);
   end
 
-  step_control #(.DEPTH(2), .VECTORS(VECTORS)) i_control (
+  step_control #(.DEPTH(DP_DEPTH), .VECTORS(VECTORS)) i_control (
     .clk_i, .rst_ni, .need_i(1'b1), .give_i(1'b1), .last_i(last), .s_tvalid_i,
     /* verilator lint_off PINCONNECTEMPTY */  // of the steps that need a beat: here all look at it, and the last one takes it
     .s_tready_o(),
     /* verilator lint_on PINCONNECTEMPTY */
-    .m_tvalid_o, .m_tlast_o, .m_tready_i, .advance_o(advance), .step_o(step)
+    .m_tvalid_o, .m_tlast_o, .m_tready_i, .advance_o(dp_advance_o), .step_o(step)
   );
-  assign s_tready_o = advance && last;
+  assign s_tready_o = dp_advance_o && last;
 
-  for (genvar p = 0; p < PE; p++) begin : gen_lane
-    logic [LABELS-1:0] match_q;
-    logic [OUT_BITS-1:0] sum, sum_q;
-    weighted_count #(.INPUTS(LABELS), .WEIGHT_BITS(WEIGHT_BITS), .OUT_BITS(OUT_BITS), .FILE(WEIGHT_FILE)) i_count (.bits_i(match_q), .sum_o(sum));
-    always_ff @(posedge clk_i) begin
-      if (advance) begin
-        for (int m = 0; m < LABELS; m++) match_q[m] <= s_tdata_i[m*LABEL_BITS+:LABEL_BITS] == base_q + LABEL_BITS'(p);
-        sum_q <= sum;
-      end
-    end
-    assign m_tdata_o[p*OUT_BITS+:OUT_BITS] = sum_q;
-  end
+  assign dp_x_o = s_tdata_i;
+  assign dp_w_o = step_q;
+  assign m_tdata_o = dp_sum_i;
 
 `ifndef SYNTHESIS
-  stream_rules #(.WIDTH(LABELS * LABEL_BITS), .BEATS(VECTORS)) i_rules (
+  stream_rules #(.WIDTH(X_BITS), .BEATS(VECTORS)) i_rules (
     .clk_i, .rst_ni, .tdata_i(s_tdata_i), .tvalid_i(s_tvalid_i), .tlast_i(s_tlast_i), .tready_i(s_tready_o)
   );
 `endif

@@ -1,4 +1,4 @@
-"""Bench of rtl/vote.sv. The case carries `weights`, of each label."""
+"""Bench of rtl/vote.sv with its datapath. The case carries `weights`, of each label, `label_bits`, `out_bits`, `pe`, `fold`, `vectors`, `depth`."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ class Holding(StepMachine):
 
 class Vote:
     def __init__(self, case: dict[str, Any]) -> None:
-        self.case, self.classes = case, case["PE"] * case["FOLD"]
-        self.machine = Holding(case["FOLD"] * case["VECTORS"], case["FOLD"], 2)
+        self.case, self.classes = case, case["pe"] * case["fold"]
+        self.machine = Holding(case["fold"] * case["vectors"], case["fold"], case["depth"])
 
     def frame(self, random: Random) -> list[int]:
         """Few different labels, so that votes meet; now and then one that no class has."""
-        palette = [random.randrange(self.classes) for _ in range(3)] + [random.getrandbits(self.case["LABEL_BITS"])]
-        return [pack(random.choices(palette, k=self.case["LABELS"]), self.case["LABEL_BITS"]) for _ in range(self.case["VECTORS"])]
+        palette = [random.randrange(self.classes) for _ in range(3)] + [random.getrandbits(self.case["label_bits"])]
+        return [pack(random.choices(palette, k=len(self.case["weights"])), self.case["label_bits"]) for _ in range(self.case["vectors"])]
 
     def output(self, frame: list[int]) -> list[int]:
         beats = []
         for vector in frame:
             votes = [0] * self.classes
-            for label, weight in zip(unpack(vector, self.case["LABEL_BITS"], self.case["LABELS"]), self.case["weights"], strict=True):
+            for label, weight in zip(unpack(vector, self.case["label_bits"], len(self.case["weights"])), self.case["weights"], strict=True):
                 if label < self.classes:
                     votes[label] += weight
-            beats += [pack(votes[i : i + self.case["PE"]], self.case["OUT_BITS"]) for i in range(0, self.classes, self.case["PE"])]
+            beats += [pack(votes[i : i + self.case["pe"]], self.case["out_bits"]) for i in range(0, self.classes, self.case["pe"])]
         return beats
 
 

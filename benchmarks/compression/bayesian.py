@@ -46,13 +46,13 @@ CONV = Network(
 FOLDED: dict[str, Any] = {"fps": 5e3, "limits": {"bram36": 0}}
 JEFFREYS, HORSESHOE = "group normal-Jeffreys", "group horseshoe"
 LONG = Settings(epochs=24, batch=256, lr=1e-2, schedule="linear")
-CONVOLUTIONS = replace(LONG, epochs=8, batch=64)
+CONVOLUTIONS = replace(LONG, epochs=12, batch=64)
 CASES = {
     "gnj-lenet-300-100": Case(GroupNormalJeffreys(threshold=5.0), JEFFREYS, DENSE, LONG, FOLDED),
     "ghs-lenet-300-100": Case(GroupHorseshoe(), HORSESHOE, DENSE, LONG, FOLDED),
     "gnj-lenet-300-100-strong": Case(GroupNormalJeffreys(), JEFFREYS, DENSE, LONG, FOLDED),
-    "gnj-lenet-5": Case(GroupNormalJeffreys(warm_up=0.0, weight=2.0), JEFFREYS, CONV, CONVOLUTIONS, FOLDED),
-    "ghs-lenet-5": Case(GroupHorseshoe(warm_up=0.0, weight=2.0), HORSESHOE, CONV, CONVOLUTIONS, FOLDED),
+    "gnj-lenet-5": Case(GroupNormalJeffreys(warm_up=0.0), JEFFREYS, CONV, CONVOLUTIONS, FOLDED),
+    "ghs-lenet-5": Case(GroupHorseshoe(warm_up=0.0), HORSESHOE, CONV, CONVOLUTIONS, FOLDED),
 }
 
 

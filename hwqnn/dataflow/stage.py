@@ -339,9 +339,11 @@ def _argmax(graph: Graph, op: Op, sources: tuple[Stage | None, ...], clock_mhz: 
 def _vote(graph: Graph, op: Op, sources: tuple[Stage | None, ...], clock_mhz: float) -> Iterator[Stage]:
     assert isinstance(op, Vote)
     x, y = graph.edges[op.inputs[0]], graph.edges[op.name]
+    budget = budget_ns(clock_mhz)
 
     def block(f: Folding) -> Block:
-        return VoteBlock(beat_in=Beat(f.simd, x.type), beat_out=Beat(f.pe, y.type), weight=op.weight, classes=op.classes, vectors=_pixels(x))
+        beats = Beat(f.simd, x.type), Beat(f.pe, y.type)
+        return VoteBlock(beat_in=beats[0], beat_out=beats[1], weight=op.weight, classes=op.classes, vectors=_pixels(x), budget_ns=budget)
 
     foldings = tuple(Folding(x.channels, d) for d in divisors(y.channels))
     yield Stage(op.name, "vote", op.name, sources, (_size(x),), foldings, block, vectors=_pixels(x))

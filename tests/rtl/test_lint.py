@@ -76,8 +76,7 @@ LEGAL = {
         {"FOLD": 10, "OUT_BITS": 8},
         {"PE": 3, "FOLD": 2, "VECTORS": 5, "K": 4, "WIDTH": 8, "OUT_BITS": 3},
     ),
-    "vote": ({}, {"LABELS": 5, "LABEL_BITS": 4, "PE": 2, "FOLD": 5, "VECTORS": 3, "WEIGHT_BITS": 3, "OUT_BITS": 6}),
-    "weighted_count": ({}, {"INPUTS": 5, "WEIGHT_BITS": 3, "OUT_BITS": 6}),
+    "vote": ({}, {"X_BITS": 20, "Y_BITS": 12, "FOLD": 5, "VECTORS": 3, "W_BITS": 3, "DP_DEPTH": 4}),
     "channel_affine": (
         {},
         {"PE": 3, "FOLD": 5, "WIDTH": 8, "SIGNED": 1, "MUL_BITS": 7, "ADD_BITS": 9, "OUT_BITS": 17},
@@ -167,9 +166,8 @@ ILLEGAL = (
     ("stream_fork", {"OUTPUTS": 0}),
     ("add", {"PE": 0}),
     ("concat", {"B_FOLD": 0}),
-    ("vote", {"PE": 3, "LABEL_BITS": 1}),
-    ("vote", {"LABELS": 0}),
-    ("weighted_count", {"INPUTS": 0}),
+    ("vote", {"FOLD": 3, "W_BITS": 1}),
+    ("vote", {"FOLD": 0}),
 )
 
 

@@ -57,7 +57,12 @@ INSTANCE = """  {wrapper} i_c{k} (
 
 
 def run_layers(bench, layers, form, tmp_path, monkeypatch, **options):
-    cases, widths, sources = zip(*(make(layer, k, tmp_path, form) for k, layer in enumerate(layers)), strict=True)
+    run_emitted(bench, [make(layer, k, tmp_path, form) for k, layer in enumerate(layers)], form, tmp_path, monkeypatch, **options)
+
+
+def run_emitted(bench, made, form, tmp_path, monkeypatch, **options):
+    """Blocks as `matrix_blocks.make` returns them, by their wrappers."""
+    cases, widths, sources = zip(*made, strict=True)
     sources = sorted({path for paths in sources for path in paths})
     run_bench(tmp_path, monkeypatch, bench, list(cases), list(widths), form=form, sources=sources, ports=PORTS, instance=INSTANCE, **options)
 

@@ -1,47 +1,47 @@
-"""rtl/vote.sv under cocotb, as RTL and as the netlist that yosys makes of it; a SAT proof of what adds the votes."""
+"""rtl/vote.sv with its datapath, as emitted, under cocotb: as RTL in both forms, and as the netlist that yosys makes of it."""
 
+import numpy as np
 import pytest
-from bench_runner import run_bench, write_rom
-from streams import pack
-from yosys import prove_equal, synthesize
+from bench_runner import FORMS
+from matrix_blocks import TARGETS
+from test_mvu import run_emitted
+from yosys import synthesize
 
-# weights, LABEL_BITS, PE, FOLD, VECTORS
+from hwqnn.dataflow.design import Beat, Design, Node, Source
+from hwqnn.dataflow.vote import VoteBlock
+from hwqnn.emit import emit
+from hwqnn.gates.delay import budget_ns
+from hwqnn.ir import UInt
+
+# weights, bits of a label, PE, fold, vectors, clock
 GRID = (
-    ((1,), 1, 1, 1, 1),
-    ((1, 1, 1), 4, 1, 10, 1),
-    ((7, 5, 3, 1, 1), 4, 5, 2, 1),
-    ((1, 1, 1, 1, 1, 1, 1, 1), 4, 10, 1, 1),
-    ((15, 0, 4), 2, 1, 3, 4),
-    ((2, 3), 5, 2, 2, 3),
+    ((1,), 1, 1, 1, 1, 100),
+    ((1, 1, 1), 4, 1, 10, 1, 300),
+    ((7, 5, 3, 1, 1), 4, 5, 2, 1, 100),
+    ((1, 1, 1, 1, 1, 1, 1, 1), 4, 10, 1, 1, 200),
+    ((15, 0, 4), 2, 1, 3, 4, 300),
+    ((2, 3), 5, 2, 2, 3, 100),
+    ((9, 4, 1, 3), 8, 3, 70, 1, 300),
 )
-NAMES = ("weights", "LABEL_BITS", "PE", "FOLD", "VECTORS")
 
 
-def sized(case):
-    """With the widths that follow."""
-    weights = case["weights"]
-    return case | {"LABELS": len(weights), "WEIGHT_BITS": max(weights).bit_length(), "OUT_BITS": sum(weights).bit_length()}
+def make(row, number, folder, form):
+    """What the bench wants to know of a case, the widths of its beats, and its sources."""
+    weights, label_bits, pe, fold, vectors, clock = row
+    beats = Beat(len(weights), UInt(label_bits)), Beat(pe, UInt(sum(weights).bit_length()))
+    weight, budget = np.array(weights), budget_ns(clock)
+    block = VoteBlock(beat_in=beats[0], beat_out=beats[1], weight=weight, classes=pe * fold, vectors=vectors, budget_ns=budget)
+    emitted = emit(Design(f"case{number}", (Node("v.vote", "v", block, "v", (Source(None),)),), 100.0), folder, TARGETS[form]).nodes[0]
+    case = {"wrapper": emitted.module, "weights": list(weights), "label_bits": label_bits, "out_bits": beats[1].type.bits}
+    case |= {"pe": pe, "fold": fold, "vectors": vectors, "depth": block.schedule.depth}
+    return case, (beats[0].bits, beats[1].bits), emitted.sources
 
 
-CASES = [sized(dict(zip(NAMES, row, strict=True))) for row in GRID]
+@pytest.mark.parametrize("form", FORMS)
+def test_vote(form, tmp_path, monkeypatch):
+    run_emitted("vote", [make(row, k, tmp_path, form) for k, row in enumerate(GRID)], form, tmp_path, monkeypatch)
 
 
-@pytest.mark.parametrize("netlist", [None, synthesize], ids=["rtl", "netlist"])
-def test_vote(tmp_path, monkeypatch, netlist):
-    widths = [(c["LABELS"] * c["LABEL_BITS"], c["PE"] * c["OUT_BITS"]) for c in CASES]
-    roms = [{"WEIGHT_FILE": [pack(c["weights"], c["WEIGHT_BITS"])]} for c in CASES]
-    run_bench(tmp_path, monkeypatch, "vote", CASES, widths, roms, **({"netlist": netlist} if netlist else {}))
-
-
-@pytest.mark.parametrize("weights", [(1,), (1, 1, 1, 1, 1), (3, 0, 5, 15), (1, 2, 4)])
-def test_weighted_count(tmp_path, weights):
-    width, out = max(weights).bit_length(), sum(weights).bit_length()
-    write_rom(tmp_path / "weights.hex", [pack(weights, width)])
-    ports = f"input logic [{len(weights) - 1}:0] x, output logic [{out - 1}:0] y"
-    cases = " ".join(f"{x}: y = {sum(w for i, w in enumerate(weights) if x >> i & 1)};" for x in range(1 << len(weights)))
-    parameters = f'.INPUTS({len(weights)}), .WEIGHT_BITS({width}), .OUT_BITS({out}), .FILE("weights.hex")'
-    prove_equal(
-        tmp_path,
-        f"module structural({ports}); weighted_count #({parameters}) i (.bits_i(x), .sum_o(y)); endmodule\n",
-        f"module golden({ports}); always_comb case (x) {cases} endcase endmodule\n",
-    )
+def test_vote_netlist(tmp_path, monkeypatch):
+    rows = [make(row, k, tmp_path, "xc7") for k, row in enumerate(GRID[1:5])]
+    run_emitted("vote", rows, "xc7", tmp_path, monkeypatch, netlist=synthesize)

@@ -90,9 +90,9 @@ module fifo_ram #(
       always_ff @(posedge clk_i) if (push && write_q) odd_q <= s_tdata_i;
       mux2 #(.WIDTH(WIDTH)) i_mux (.select_i(read_q[0]), .zero_i(even_q), .one_i(odd_q), .word_o(m_tdata_o));
     end else begin : gen_lut_ram
-      (* ram_style = "distributed" *) logic [WIDTH-1:0] words[DEPTH];
-      always_ff @(posedge clk_i) if (push) words[write_q] <= s_tdata_i;
-      assign m_tdata_o = words[read_q];
+      lut_ram #(.WIDTH(WIDTH), .DEPTH(DEPTH)) i_ram (
+        .clk_i, .write_i(push), .write_addr_i(write_q), .word_i(s_tdata_i), .read_addr_i(read_q), .word_o(m_tdata_o)
+      );
     end
   end
 endmodule

@@ -121,13 +121,11 @@ module mvu #(
     always_ff @(posedge clk_i) if (step && first_pass) piece_q <= s_tdata_i;
     assign x = piece_q;
   end else begin : gen_kept
-    (* ram_style = "distributed" *) logic [X_BITS-1:0] pieces[SF];
     logic [SF_BITS-1:0] address_q;
-    always_ff @(posedge clk_i) begin
-      if (step && first_pass) pieces[sf_q] <= s_tdata_i;
-      if (advance) address_q <= sf_q;
-    end
-    assign x = pieces[address_q];  // reads without a clock: LUT RAM
+    always_ff @(posedge clk_i) if (advance) address_q <= sf_q;
+    lut_ram #(.WIDTH(X_BITS), .DEPTH(SF)) i_pieces (
+      .clk_i, .write_i(step && first_pass), .write_addr_i(sf_q), .word_i(s_tdata_i), .read_addr_i(address_q), .word_o(x)
+    );
   end
   if (X_REGISTER) begin : gen_x_register
     logic [X_BITS-1:0] x_q;

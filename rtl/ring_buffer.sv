@@ -150,9 +150,11 @@ module ring_buffer #(
       end
     end
   end else begin : gen_lut_ram
-    (* ram_style = "distributed" *) logic [WIDTH-1:0] words[BEATS*CAPACITY];
-    always_ff @(posedge clk_i) if (write) words[write_addr] <= s_tdata_i;
-    always_ff @(posedge clk_i) if (advance) word_q <= pad_i ? pad : words[read_addr];
+    logic [WIDTH-1:0] read;
+    lut_ram #(.WIDTH(WIDTH), .DEPTH(BEATS * CAPACITY)) i_ram (
+      .clk_i, .write_i(write), .write_addr_i(write_addr), .word_i(s_tdata_i), .read_addr_i(read_addr), .word_o(read)
+    );
+    always_ff @(posedge clk_i) if (advance) word_q <= pad_i ? pad : read;
   end
   assign m_tdata_o = word_q;
 

@@ -39,7 +39,7 @@ CONV = Network(
     "LeNet-5-Caffe",
     lambda: Cnn(SHAPE, (20, 50), 10, WEIGHT, ACT, last=OUTPUT, kernel=5, padding=0, pool=(1, 2), dense=(500,)),
     Settings(epochs=1, batch=100, lr=2e-3),
-    Settings(epochs=3, batch=200, lr=2e-3),
+    Settings(epochs=10, batch=200, lr=2e-3),
 )
 
 
@@ -51,8 +51,8 @@ CASES = {
     "gnj-lenet-300-100": Case(GroupNormalJeffreys(threshold=5.0), JEFFREYS, DENSE, LONG, FOLDED),
     "ghs-lenet-300-100": Case(GroupHorseshoe(), HORSESHOE, DENSE, LONG, FOLDED),
     "gnj-lenet-300-100-strong": Case(GroupNormalJeffreys(), JEFFREYS, DENSE, LONG, FOLDED),
-    "gnj-lenet-5": Case(GroupNormalJeffreys(warm_up=0.0), JEFFREYS, CONV, CONVOLUTIONS, FOLDED),
-    "ghs-lenet-5": Case(GroupHorseshoe(warm_up=0.0), HORSESHOE, CONV, CONVOLUTIONS, FOLDED),
+    "gnj-lenet-5": Case(GroupNormalJeffreys(warm_up=0.0, weight=0.5), JEFFREYS, CONV, CONVOLUTIONS, FOLDED),
+    "ghs-lenet-5": Case(GroupHorseshoe(warm_up=0.0, weight=0.5), HORSESHOE, CONV, CONVOLUTIONS, FOLDED),
 }
 
 

@@ -121,18 +121,6 @@ def deep_rom(words: int) -> float:
     return (0, 1, 2, 4, 4)[lut6] if lut6 <= 4 else 1.3 * lut6 + 0.5
 
 
-def choose_luts(bits: int, words: int) -> int:
-    """LUTs of `rtl/choose.sv`: a LUT6 for four words of a bit, what joins four of these lies beside them; two words share LUTs."""
-    if words <= 1:
-        return 0
-    if words == 2:
-        return -(-bits // 2)
-    if words <= 16:
-        return bits * -(-words // 4)
-    slices, rest = divmod(words, 16)
-    return slices * choose_luts(bits, 16) + choose_luts(bits, rest) + choose_luts(bits, slices + (rest > 0))
-
-
 _SMALL_COUNTERS = (0, 0, 1, 3, 3, 6, 4, 5, 2, 5, 5, 6, 5, 6, 5, 5, 3, 5, 5, 6, 5, 6, 6, 7, 5, 6, 6, 7, 6, 7, 7, 7, 3)
 """LUTs of a counter modulo each number up to 32."""
 

@@ -9,9 +9,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow.cost import MeasuredBlock, Parts, choose_luts, counters
+from hwqnn.dataflow.cost import MeasuredBlock, Parts, counters
 from hwqnn.dataflow.design import Beat, Buffering, Resources, Schedule
-from hwqnn.dataflow.storage import block_ram, lut_ram, shift_registers
+from hwqnn.dataflow.storage import block_ram, choose_luts, lut_ram, shift_registers
 
 
 class FifoStore(IntEnum):

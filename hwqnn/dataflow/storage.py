@@ -9,12 +9,23 @@ _RAMB18 = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
 
 
 def lut_ram(bits: int, words: int) -> int:
-    """LUTs of a RAM: four make 32 words of six bits (RAM32M), or 64 of three (RAM64M). Banks of these want enables, and a multiplexer: one LUT
-    for three more banks; of more than twelve, yosys makes one for every two."""
-    if words <= 32:
-        return -(-bits // 6) * 4
-    banks = -(-words // 64)
-    return -(-bits // 3) * 4 * banks + bits * (-(-(banks - 1) // 3) if banks <= 12 else banks // 2) + banks * (banks > 1)
+    """LUTs of `rtl/lut_ram.sv`: four make 32 words of six bits (RAM32M), or 64 of three (RAM64M); several banks want an enable each, and
+    multiplexers."""
+    banks, last = -(-words // 64), (words - 1) % 64 + 1
+    deep, shallow = -(-bits // 3) * 4, -(-bits // 6) * 4
+    return deep * (banks - 1) + (shallow if last <= 32 else deep) + choose_luts(bits, banks) + banks * (banks > 1)
+
+
+def choose_luts(bits: int, words: int) -> int:
+    """LUTs of `rtl/choose.sv`: a LUT6 for four words of a bit, what joins four of these lies beside them; two words share LUTs."""
+    if words <= 1:
+        return 0
+    if words == 2:
+        return -(-bits // 2)
+    if words <= 16:
+        return bits * -(-words // 4)
+    slices, rest = divmod(words, 16)
+    return slices * choose_luts(bits, 16) + choose_luts(bits, rest) + choose_luts(bits, slices + (rest > 0))
 
 
 def single_port_ram(bits: int, words: int) -> int:

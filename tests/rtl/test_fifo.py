@@ -16,6 +16,7 @@ CASES = [
         (6, 2, RAM),
         (9, 4, RAM),
         (70, 8, RAM),
+        (4, 128, RAM),
         (1, 4, BLOCK_RAM),
         (5, 16, BLOCK_RAM),
     )

@@ -37,15 +37,20 @@ module argmax #(
     $fatal(1, "argmax: OUT_BITS must hold every index");
   end
 
-  /* verilator lint_off UNUSEDSIGNAL */  // without a tree, only steps change anything
-  logic advance;
+  /* verilator lint_off UNUSEDSIGNAL */  // without a tree, only steps change anything; a single beat's tree only advances
+  logic advance, step;
   /* verilator lint_on UNUSEDSIGNAL */
-  logic step, last;
+  logic last;
   logic [OUT_BITS-LOW-1:0] base_q;  // the index of lane 0, less the low bits that are always 0
-  assign last = base_q == (OUT_BITS - LOW)'((PE >> LOW) * (FOLD - 1));
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni) base_q <= '0;
-    else if (step) base_q <= last ? '0 : base_q + (OUT_BITS - LOW)'(PE >> LOW);
+  if (FOLD > 1) begin : gen_base
+    assign last = base_q == (OUT_BITS - LOW)'((PE >> LOW) * (FOLD - 1));
+    always_ff @(posedge clk_i) begin
+      if (!rst_ni) base_q <= '0;
+      else if (step) base_q <= last ? '0 : base_q + (OUT_BITS - LOW)'(PE >> LOW);
+    end
+  end else begin : gen_one_beat
+    assign last   = 1'b1;
+    assign base_q = '0;
   end
 
   step_control #(.DEPTH(1 + LATE), .VECTORS(VECTORS)) i_control (

@@ -21,7 +21,9 @@ module de_bruijn #(
   assign feedback = ^(addr_i & TAPS[BITS-1:0]) ^ rest_is_zero;
   if (BITS > 1) begin : gen_shift
     assign rest_is_zero = addr_i[BITS-2:0] == '0;
-    assign next_o       = {addr_i[BITS-2:0], feedback};
+    logic newest;
+    boundary i_newest (.word_i(feedback), .word_o(newest));
+    assign next_o = {addr_i[BITS-2:0], newest};
   end else begin : gen_toggle
     assign rest_is_zero = 1'b1;
     assign next_o       = feedback;

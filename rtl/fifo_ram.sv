@@ -43,8 +43,11 @@ module fifo_ram #(
     end
   end else begin : gen_addresses
     logic [ADDR_BITS-1:0] write_next, read_next;
+    logic last_leaves, last_fills;
     de_bruijn #(.BITS(ADDR_BITS)) i_write (.addr_i(write_q), .next_o(write_next));
     de_bruijn #(.BITS(ADDR_BITS)) i_read (.addr_i(read_q), .next_o(read_next));
+    same #(.BITS(ADDR_BITS)) i_leaves (.a_i(read_next), .b_i(write_q), .same_o(last_leaves));
+    same #(.BITS(ADDR_BITS)) i_fills (.a_i(write_next), .b_i(read_q), .same_o(last_fills));
     always_ff @(posedge clk_i) begin
       if (!rst_ni) begin
         write_q <= '0;
@@ -55,8 +58,8 @@ module fifo_ram #(
         if (push) write_q <= write_next;
         if (pop) read_q <= read_next;
         if (push != pop) begin
-          valid_q <= push || read_next != write_q;
-          room_q  <= pop || write_next != read_q;
+          valid_q <= push || !last_leaves;
+          room_q  <= pop || !last_fills;
         end
       end
     end

@@ -1,6 +1,6 @@
-// Whether a is greater than b, or where they are equal EQUAL, without a clock. On 7-series (HWQNN_XC7) a LUT6_2 says of two bits of both whether they are equal and whether a's are
-// greater, and a carry chain goes up to the highest pair that differs: a LUT for two bits, where a mapper makes two for three. Up to five bits, whose
-// lowest three fit a LUT, two LUTs in a row are as small, and save the chain.
+// Whether a is greater than b, or where they are equal EQUAL, without a clock. On 7-series (HWQNN_XC7) a LUT6_2 says of two bits of both whether they are
+// equal and whether a's are greater, and a carry chain goes up to the highest pair that differs: a LUT for two bits, where a mapper makes two for three.
+// Up to five bits, whose lowest three fit a LUT, two LUTs in a row are as small, and save the chain.
 module greater #(
   parameter int unsigned BITS = 1,
   parameter int unsigned SIGNED = 0,  // two's complement; the bits of bipolar and unsigned values order as they do

@@ -24,10 +24,14 @@ module lut_ram #(
     $fatal(1, "lut_ram: WIDTH and DEPTH must be at least 1");
   end
 
+  // Behind a register of addresses yosys would make a RAM with a clock of this, and a second such register.
+  logic [ADDR_BITS-1:0] read_addr;
+  boundary #(.WIDTH(ADDR_BITS)) i_read_addr (.word_i(read_addr_i), .word_o(read_addr));
+
   if (BANKS == 1) begin : gen_one_bank
     (* ram_style = "distributed" *) logic [WIDTH-1:0] words[DEPTH];
     always_ff @(posedge clk_i) if (write_i) words[write_addr_i] <= word_i;
-    assign word_o = words[read_addr_i];
+    assign word_o = words[read_addr];
   end else begin : gen_banks
     localparam int unsigned WORD_BITS = $clog2(BANK);
     logic [BANKS*WIDTH-1:0] read;
@@ -37,8 +41,8 @@ module lut_ram #(
       logic write;
       assign write = write_i && write_addr_i[ADDR_BITS-1:WORD_BITS] == (ADDR_BITS - WORD_BITS)'(b);
       always_ff @(posedge clk_i) if (write) words[write_addr_i[$clog2(WORDS)-1:0]] <= word_i;
-      assign read[b*WIDTH+:WIDTH] = words[read_addr_i[$clog2(WORDS)-1:0]];
+      assign read[b*WIDTH+:WIDTH] = words[read_addr[$clog2(WORDS)-1:0]];
     end
-    choose #(.WIDTH(WIDTH), .COUNT(BANKS)) i_choose (.words_i(read), .index_i(read_addr_i[ADDR_BITS-1:WORD_BITS]), .word_o);
+    choose #(.WIDTH(WIDTH), .COUNT(BANKS)) i_choose (.words_i(read), .index_i(read_addr[ADDR_BITS-1:WORD_BITS]), .word_o);
   end
 endmodule

@@ -52,7 +52,7 @@ CASES = {
     "ghs-lenet-300-100": Case(GroupHorseshoe(), HORSESHOE, DENSE, LONG, FOLDED),
     "gnj-lenet-300-100-strong": Case(GroupNormalJeffreys(), JEFFREYS, DENSE, LONG, FOLDED),
     "gnj-lenet-5": Case(GroupNormalJeffreys(warm_up=0.0, weight=0.5), JEFFREYS, CONV, CONVOLUTIONS, FOLDED),
-    "ghs-lenet-5": Case(GroupHorseshoe(warm_up=0.0, weight=0.5), HORSESHOE, CONV, CONVOLUTIONS, FOLDED),
+    "ghs-lenet-5": Case(GroupHorseshoe(warm_up=0.0, weight=0.6), HORSESHOE, CONV, CONVOLUTIONS, FOLDED),
 }
 
 

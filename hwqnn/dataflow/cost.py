@@ -142,7 +142,7 @@ class Counters:
 
     @property
     def carry4(self) -> int:
-        return sum(_counter_carry4(n) for n in self.sizes)
+        return sum(adder_carry4(_bits(n)) for n in self.sizes)
 
     @property
     def levels(self) -> float:
@@ -162,13 +162,6 @@ def _counter_luts(n: int) -> float:
     if n < len(_SMALL_COUNTERS):
         return _SMALL_COUNTERS[n]
     return 3.0 if n.bit_count() == 1 else n.bit_count() + 0.35 * _bits(n) + 2.3
-
-
-def _counter_carry4(n: int) -> int:
-    """Five bits or so fit into one; where the modulus is almost a power of two, LUTs do."""
-    if _bits(n) <= 2 or n in (6, 7, 14, 15, 30, 31):
-        return 0
-    return 1 if n < 32 else -(-max(_bits(n), 6) // 4)
 
 
 SHORT = 5

@@ -108,7 +108,7 @@ class ArgMaxBlock(MeasuredBlock):
         exact = Resources(lut=moved + chosen_lanes, ff=kept + (0 if alone else late * (base + 1)) + lanes * width * self.x_register)
         exact += compared * matches + (Resources() if alone else last)
         uneven = lanes.bit_count() > 1  # some lanes pass through levels of the tree alone
-        mapped = {"index": 0 if alone or not uneven else index, "folded": not alone, "levels": self.levels, "uneven": uneven and alone}
+        mapped = {"index": 0 if alone or not uneven else index, "folded": not alone, "levels": self.levels}
         added = Resources(carry4=0 if alone or not uneven else adder_carry4(index))
         return self._steps + Parts(exact + added, mapped, {"compared": width, "lanes": lanes > 1})
 
@@ -137,16 +137,17 @@ class ArgMaxBlock(MeasuredBlock):
         single_beat = sum(min(p + 1, k) * p.bit_length() for p in range(1, lanes))
         moved_indices = (lanes * k - (lanes == 1)) * index if self.fold > 1 else single_beat
         kept, moved_bits = kept_values * width + k * index, moved_values * width
-        numbered = (lanes - 1) * index if self.fold > 1 and lanes.bit_count() > 1 else 0
+        low = (lanes & -lanes).bit_length() - 1  # bits of an index that the lane alone tells; lanes that differ in these only share an adder
+        adders = (lanes - 1) >> low if self.fold > 1 and lanes.bit_count() > 1 else 0
         compared = greater(width) if width > 2 else Resources(lut=1)
-        cells = compared * len(places) + Resources(ff=kept, carry4=(lanes - 1) * adder_carry4(index) * (numbered > 0))
+        cells = compared * len(places) + Resources(ff=kept, carry4=adders * adder_carry4(index - low))
         mapped = {
             "free": free,
             "enables": k * (lanes == 1),
             "moved": moved_bits,
             "moved index": moved_indices,
             "moved index of single bits": moved_indices * (width == 1),
-            "numbered": numbered,
+            "numbered": adders * (index - low),
             "folded": self.fold > 1,
         }
         paths = {"lanes": lanes, "compared": lanes * width, "places": k, "folded": self.fold > 1}

@@ -79,12 +79,12 @@ class Fifo(MeasuredBlock):
                 kept = Resources(lut=shift_registers(bits, depth) + bits * -(-(rows - 1) // 3)) if depth > 2 else Resources(lut=bits, ff=2 * bits)
                 return Parts(kept + Resources(ff=address + 2, carry4=-(-address // 4) if depth > 4 else 0), {"address": address}, paths)
             case FifoStore.RAM if depth <= 2:
-                exact = Resources(lut=-(-bits // 2) if depth == 2 else 0, ff=depth * (bits + 2))
+                exact = Resources(lut=-(-bits // 2) if depth == 2 else 0, ff=depth * (bits + depth))
                 return Parts(exact, {"registers": 1, "two": depth == 2}, {"registers": 1})
             case FifoStore.RAM:
-                return Parts(Resources(lut=lut_ram(bits, depth), ff=3 * address + 2), {"address": address}, paths)
+                return Parts(Resources(lut=lut_ram(bits, depth) + _address_luts(depth), ff=2 * address + 2), {}, paths)
             case _:
-                return Parts(block_ram(bits, depth) + Resources(ff=2 * address + 4 + bits), {f"address of {address}": 1})
+                return Parts(block_ram(bits, depth) + Resources(lut=_address_luts(depth), ff=2 * address + 4 + bits), {})
 
 
 def _shift_luts(bits: int, depth: int) -> int:
@@ -97,7 +97,18 @@ def _shift_luts(bits: int, depth: int) -> int:
 def _ram_luts(bits: int, depth: int) -> int:
     if depth <= 2:
         return 4 if depth == 1 else 8 + -(-bits // 2)
-    return lut_ram(bits, depth) + 20
+    return lut_ram(bits, depth) + _address_luts(depth) + 5
+
+
+_STEPS = (0, 1, 1, 1, 1, 1, 1, 2, 2, 2, 3, 3, 5, 5, 5, 5, 5)
+"""LUTs of `rtl/de_bruijn.sv`, by its bits."""
+
+
+def _address_luts(depth: int) -> int:
+    """Of the two addresses of `rtl/fifo_ram.sv`: how each goes on, and whether it then is the other one (`rtl/same.sv`)."""
+    address = (depth - 1).bit_length()
+    threes = -(-address // 3)
+    return 2 * (_STEPS[address] + threes + (threes > 1))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

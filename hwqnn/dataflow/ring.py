@@ -31,28 +31,31 @@ class RingSize:
     capacity: int
     count_bits: int
 
-    def parts(self, bits: int, *, bram: bool, pads: int) -> Parts:
+    def parts(self, bits: int, *, bram: bool, pads: int, padded: bool, still: int) -> Parts:
         """Of `rtl/ring_buffer.sv`.
 
         Args:
             bits: of a beat.
             bram: the ring lies in block RAM.
-            pads: pad words.
+            pads: pad words other than zeros. padded: some steps read padding.
+            still: so many of the read address' lowest bits never change.
         """
         words, pixel = self.capacity * self.beats, self.capacity.bit_length() - 1
-        beat = counters(self.beats)
+        beat, moving = counters(self.beats), max(0, pixel - still)
         kept = Resources(lut=lut_ram(bits, words), ff=bits)
         if bram:
-            kept = block_ram(bits, words) + Resources(ff=bits + 1 + bits * (pads > 1))
-        carries = 2 * adder_carry4(self.count_bits + 1) + 2 * adder_carry4(pixel)
-        exact = kept + Resources(ff=beat.bits + 2 * pixel + 2 * self.count_bits + (4 if bram else 2), carry4=carries + beat.carry4)
+            kept = block_ram(bits, words) + Resources(ff=bits + padded + bits * (pads > 1))
+        carries = 2 * adder_carry4(self.count_bits + 1) + adder_carry4(pixel) + adder_carry4(moving)
+        ff = beat.bits + pixel + moving + 2 * self.count_bits + (4 if bram else 2)
+        exact = kept + Resources(ff=ff, carry4=carries + adder_carry4(beat.bits))
         mapped = {
             "count bits": self.count_bits,
-            "pixel bits": pixel,
+            "pixel bits": pixel + moving,
             "written beats": beat.luts,
-            "padded": bits * (pads > 0 and not bram),
+            "padded": bits * (pads > 1 and not bram),
             "padded behind block RAM": bits * (pads > 1 and bram),
             "block RAM": bram,
+            "may pad": padded,
         }
         return Parts(exact, mapped, {"count bits": self.count_bits, "banks": -(-words // 64) if not bram else 0, "block RAM": bram})
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow.cost import MeasuredBlock, Parts, counters
+from hwqnn.dataflow.cost import MeasuredBlock, Parts, adder_carry4, counters
 from hwqnn.dataflow.design import Buffering, Resources
 from hwqnn.dataflow.ring import Ring, RingSize
 
@@ -86,5 +86,6 @@ class UpsampleBlock(MeasuredBlock):
     @property
     def parts(self) -> Parts:
         count = counters(self.size.beats, *self.factor, self.width, self.height)
-        own = Parts(Resources(ff=count.bits, carry4=count.carry4), {"counters": count.luts}, {"counters": count.levels})
-        return own + self.size.parts(self.beat_in.bits, bram=self.bram, pads=0)
+        bits = [counters(self.size.beats).bits, *(max(1, counters(n).bits) for n in (*self.factor, self.width, self.height))]
+        own = Parts(Resources(ff=sum(bits), carry4=sum(map(adder_carry4, bits))), {"counters": count.luts}, {"counters": count.levels})
+        return own + self.size.parts(self.beat_in.bits, bram=self.bram, pads=0, padded=False, still=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -132,53 +132,94 @@ class Window(MeasuredBlock):
 
     @property
     def parts(self) -> Parts:
-        tile_beats = self.tile // self.beat_in.elements
-        tiles = self.beats if tile_beats < self.beats else 1
-        count = counters(*self.geometry.kernel, tile_beats)
-        (top, left, _, _), (bits_y, bits_x) = self.geometry.padding, self._position_bits
-        padded = any(self.geometry.padding)
-        tile = counters(tiles).bits
-        exact = Resources(lut=rom_luts(self.pads, self.beat_in.type.bits), ff=count.bits + tile + bits_y + bits_x + (top + left > 0))
-        exact += Resources(carry4=count.carry4 + adder_carry4(bits_y) + adder_carry4(bits_x) + adder_carry4(tile))
+        tile_beats, beats = self.tile // self.beat_in.elements, self.beats
+        tiled = 1 < tile_beats < beats  # then the beat of a pixel is more than that of a tile
+        loops = [counters(n).bits for n in (*self.geometry.kernel, tile_beats)]
+        count, whole = counters(*self.geometry.kernel, tile_beats), counters(beats).bits if tile_beats < beats else 0
+        (top, left, _, _), places = self.geometry.padding, self._places
+        padded = any(place.pads for place in places)
+        exact = Resources(
+            lut=rom_luts(self.pads, self.beat_in.type.bits),
+            ff=sum(loops) + whole + sum(place.bits for place in places) + (top + left > 0),
+            carry4=sum(map(adder_carry4, loops)) + adder_carry4(whole) + sum(adder_carry4(place.bits) for place in places),
+        )
         mapped = {
             "counters": count.luts,
-            "tiles": counters(tiles).luts,
-            "position bits": bits_y + bits_x,
-            "may pad": padded,
+            "tiles": counters(beats).luts if tile_beats < beats else 0,
+            "beats of tiles": whole * tiled,
+            "position bits": sum(place.bits for place in places),
+            "sides": sum(place.pads for place in places),
             "first pads": top + left > 0,
             **self._moves,
         }
-        paths = {"counters": count.bits, "position bits": bits_y + bits_x, "may pad": padded}
-        return Parts(exact, mapped, paths) + self.size.parts(self.beat_in.bits, bram=self.bram, pads=len(self.pads))
+        bits = sum(place.bits for place in places)
+        paths = {"counters": count.bits, "position bits": bits, "may pad": padded}
+        step = min((_zeros(move) for move in self._walk["back"]), default=0)
+        return Parts(exact, mapped, paths) + self.size.parts(self.beat_in.bits, bram=self.bram, pads=len(self.pads), padded=padded, still=step)
 
     @property
     def _moves(self) -> dict[str, int]:
         """What the loops that end with a step, each inside the next one, choose the step's moves by: functions of two of these ends or more. A bit
         that changes at one end only is that end itself."""
+        bits = {"back": self.size.count_bits, "free": self.size.count_bits}
+        bits |= dict(zip(("row moves", "column moves"), (place.bits + place.still if place.bits else 0 for place in self._places), strict=True))
+        return {name: _choices(values, bits[name]) for name, values in self._walk.items()}
+
+    @cached_property
+    def _walk(self) -> dict[str, list[int]]:
+        """By how much a step moves, when so many loops end as can, and the next one goes on."""
         (lines, across), (kh, kw), (sy, sx) = self.geometry.output(self.height, self.width), self.geometry.kernel, self.geometry.stride
         (dy, dx), (top, left, _, _), width = self.geometry.dilation, self.geometry.padding, self.width
         loops = (self.tile // self.beat_in.elements, kw, kh, self.channels // self.tile, across, lines)
         reach_y, reach_x, line = (kh - 1) * dy, (kw - 1) * dx, (across - 1) * sx
         span, last_row, last_column = reach_y * width + reach_x, (lines - 1) * sy + reach_y - top, line + reach_x - left
         frame = span + (lines - 1) * sy * width + line - self.height * width
-        happens = [n > 1 for n in loops] + [True]  # so many loops end, and the next one goes on
-        bits_y, bits_x = self._position_bits
+        happens = [n > 1 for n in loops] + [True]
         moves = {
-            "back": (self.size.count_bits, (0, -dx, reach_x - dy * width, span, span - sx, span + line - sy * width, frame)),
-            "free": (self.size.count_bits, (0, 0, 0, 0, -sx, line - sy * width, line + (lines - 1) * sy * width - self.height * width)),
-            "row moves": (bits_y, (0, 0, dy, -reach_y, -reach_y, sy - reach_y, -top - last_row)),
-            "column moves": (bits_x, (0, dx, -reach_x, -reach_x, sx - reach_x, -left - last_column, -left - last_column)),
+            "back": (0, -dx, reach_x - dy * width, span, span - sx, span + line - sy * width, frame),
+            "free": (0, 0, 0, 0, -sx, line - sy * width, line + (lines - 1) * sy * width - self.height * width),
+            "row moves": (0, 0, dy, -reach_y, -reach_y, sy - reach_y, -top - last_row),
+            "column moves": (0, dx, -reach_x, -reach_x, sx - reach_x, -left - last_column, -left - last_column),
         }
-        return {name: _choices([v for v, h in zip(values, happens, strict=True) if h], bits) for name, (bits, values) in moves.items()}
+        return {name: [v for v, h in zip(values, happens, strict=True) if h] for name, values in moves.items()}
 
-    @property
-    def _position_bits(self) -> tuple[int, int]:
-        """Of a tap's row and column, as far as they go over the map's edge."""
-        sizes = zip(
-            (self.height, self.width), self.geometry.padding, (self.geometry.rows(self.height), self.geometry.columns(self.width)), strict=False
-        )
-        heights = [max(int(taps.max()) + 1, size) + before for size, before, taps in sizes]
-        return counters(heights[0]).bits, counters(heights[1]).bits
+    @cached_property
+    def _places(self) -> tuple[_Place, _Place]:
+        """Of a tap's row and column."""
+        (height, width), of = (self.height, self.width), self.geometry
+        (lines, across), (down, along) = of.output(height, width), (of.stride[0] * width, of.stride[1])
+        free_across, free_lines = min(across - 1, down // along), min(lines - 1, height // of.stride[0])
+        every_line = (lines - 1) * down + free_across * along <= height * width
+        rows = _Place.of(height, of.padding[0], of.rows(height), self._walk["row moves"], lines > 1 or not (every_line or free_lines == lines))
+        return rows, _Place.of(width, of.padding[1], of.columns(width), self._walk["column moves"], across > 1 or free_across < across - 1)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A row or a column that a window's reader counts: bits that change, lower ones that stand still, and whether it may lie outside the map."""
+
+    bits: int
+    still: int
+    pads: bool
+
+    @classmethod
+    def of(cls, size: int, before: int, taps: np.ndarray, moves: list[int], ends: bool) -> _Place:
+        """Of a side of the map with padding `before` it. Where its end tells nothing, and there is no padding, nobody counts."""
+        pads = before > 0 or int(taps.max()) >= size
+        if not pads and not ends:
+            return cls(0, 0, False)
+        bits = counters(max(int(taps.max()) + 1, size) + before).bits
+        still = min(bits, min(map(_zeros, moves)))
+        return cls(bits - still, still, pads)
+
+
+_MANY = 64
+"""More than any number has bits."""
+
+
+def _zeros(number: int) -> int:
+    """How many of a number's lowest bits are 0."""
+    return (number & -number).bit_length() - 1 if number else _MANY
 
 
 def _choices(values: list[int], bits: int) -> int:

@@ -32,6 +32,7 @@ LEGAL = {
         {"PE": 2, "WIDTH": 4, "KERNEL_W": 4, "MIN_ROWS": 1},
         {"HEIGHT": 4, "WIDTH": 9, "KERNEL_H": 2, "KERNEL_W": 2},
     ),
+    "same": ({}, {"BITS": 3}, {"BITS": 7}, {"BITS": 19}),
     "lut_ram": ({}, {"WIDTH": 3, "DEPTH": 1}, {"WIDTH": 5, "DEPTH": 33}, {"WIDTH": 2, "DEPTH": 130}, {"DEPTH": 1025}),
     "choose": ({}, {"COUNT": 1}, {"WIDTH": 2, "COUNT": 35}),
     "choose_slice": ({}, {"COUNT": 1}, {"WIDTH": 3, "COUNT": 13}),
@@ -126,6 +127,7 @@ LEGAL = {
 ILLEGAL = (
     ("fifo", {"STORE": 3}),
     ("fifo_shift", {"DEPTH": 1}),
+    ("same", {"BITS": 0}),
     ("lut_ram", {"WIDTH": 0}),
     ("fifo_ram", {"DEPTH": 3}),
     ("fifo_ram", {"DEPTH": 2, "BLOCK_RAM": 1}),

@@ -36,7 +36,7 @@ def test_lut_ram_netlist(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("width", "depth"), [(7, 32), (7, 33), (8, 96), (8, 128), (5, 250), (16, 320), (9, 1024), (4, 1100)])
 def test_lut_ram_is_counted(width, depth, tmp_path):
     address = (depth - 1).bit_length()
-    library = [(RTL / f"{name}.sv").read_text() for name in ("mux2", "choose_slice", "choose", "lut_ram")]
+    library = [(RTL / f"{name}.sv").read_text() for name in ("boundary", "mux2", "choose_slice", "choose", "lut_ram")]
     top = f"""
 module top (
   input logic clk_i, write_i, input logic [{address - 1}:0] write_addr_i, read_addr_i, input logic [{width - 1}:0] word_i,

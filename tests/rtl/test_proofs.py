@@ -124,3 +124,13 @@ def test_rom(file_width, start, width, depth, tmp_path):
         f"rom #({parameters}) i (.addr_i(a), .word_o(word)); endmodule\n",
         f"module golden({ports}); always_comb case (a) {cases} default: y = 0; endcase endmodule\n",
     )
+
+
+@pytest.mark.parametrize("bits", [1, 3, 4, 12, 19])
+def test_same(bits, tmp_path):
+    ports = f"input logic [{bits - 1}:0] a, b, output logic y"
+    prove_equal(
+        tmp_path,
+        f"module structural({ports}); same #(.BITS({bits})) i (.a_i(a), .b_i(b), .same_o(y)); endmodule\n",
+        f"module golden({ports}); assign y = ~|(a ^ b); endmodule\n",
+    )

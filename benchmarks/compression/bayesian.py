@@ -49,7 +49,7 @@ LONG = Settings(epochs=24, batch=256, lr=1e-2, schedule="linear")
 CONVOLUTIONS = replace(LONG, epochs=12, batch=64)
 CASES = {
     "gnj-lenet-300-100": Case(GroupNormalJeffreys(threshold=5.0), JEFFREYS, DENSE, LONG, FOLDED),
-    "ghs-lenet-300-100": Case(GroupHorseshoe(), HORSESHOE, DENSE, LONG, FOLDED),
+    "ghs-lenet-300-100": Case(GroupHorseshoe(weight=0.5), HORSESHOE, DENSE, LONG, FOLDED),
     "gnj-lenet-300-100-strong": Case(GroupNormalJeffreys(), JEFFREYS, DENSE, LONG, FOLDED),
     "gnj-lenet-5": Case(GroupNormalJeffreys(warm_up=0.0, weight=0.5), JEFFREYS, CONV, CONVOLUTIONS, FOLDED),
     "ghs-lenet-5": Case(GroupHorseshoe(warm_up=0.0, weight=0.6), HORSESHOE, CONV, CONVOLUTIONS, FOLDED),

@@ -37,7 +37,7 @@ FOLDER = Path(__file__).parent / "recipes"
 RECIPES = ("chain", "chain-mlp", "deep-compression", "deep-compression-surgeon")
 SHAPE = (1, 28, 28)
 SAMPLES = 5000
-SYNTHESIZED = {"chain": 2_500}
+SYNTHESIZED = {"chain": 10_000}
 """The most weights left of a network that becomes logic."""
 FPS = 1_000
 COMMAND = "python benchmarks/compression/chain.py --only"

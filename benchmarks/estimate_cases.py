@@ -9,9 +9,10 @@ import numpy as np
 
 from hwqnn.dataflow import Beat, Block
 from hwqnn.dataflow.accumulator import Product, products
+from hwqnn.dataflow.affine import ChannelAffineBlock
 from hwqnn.dataflow.depthwise import Depthwise
 from hwqnn.dataflow.design import MAX_FUSED, Store
-from hwqnn.dataflow.head import ArgMaxBlock, ChannelAffineBlock
+from hwqnn.dataflow.head import ArgMaxBlock
 from hwqnn.dataflow.joins import AddBlock, ConcatBlock, ForkBlock
 from hwqnn.dataflow.matrix import Matrix
 from hwqnn.dataflow.mvu import Mvu
@@ -230,17 +231,18 @@ def _affine(rng: Draw) -> Parameters | None:
     lanes, fold = size(rng, 16), size(rng, 64)
     x = str(one_of(rng, "bipolar", "uint2", "uint4", "uint8", "int4", "int6", "int8", "int10", "int12", "int16", "int20"))
     mul, more = int(rng.integers(1, 25)), int(rng.integers(0, 6))
-    return {"x": x, "lanes": lanes, "fold": fold, "vectors": size(rng, 256), "mul": mul, "add": mul + more, "seed": seed(rng)}
+    found: Parameters = {"x": x, "lanes": lanes, "fold": fold, "vectors": size(rng, 256), "mul": mul, "add": mul + more}
+    return found | {"clock_mhz": int(one_of(rng, 100, 100, 200)), "seed": seed(rng)}
 
 
 @kind("channel_affine", _affine)
-def channel_affine(x: str, lanes: int, fold: int, vectors: int, mul: int, add: int, seed: int) -> Block:
+def channel_affine(x: str, lanes: int, fold: int, vectors: int, mul: int, add: int, clock_mhz: int, seed: int) -> Block:
     """Positive factors of `mul` bits, addends of `add` bits and a sign."""
     rng, channels = np.random.default_rng(seed), lanes * fold
     factors = rng.integers(1, 1 << mul, channels)
     op = ChannelAffine(name="a", inputs=("x",), mul=factors, add=rng.integers(-(1 << add), 1 << add, channels))
     edge = op.infer((Edge(parse(x), (vectors, 1, channels)),))
-    return ChannelAffineBlock.make(op, Beat(lanes, parse(x)), edge)
+    return ChannelAffineBlock.make(op, Beat(lanes, parse(x)), edge, budget_ns(clock_mhz))
 
 
 def _upsample(rng: Draw) -> Parameters | None:

@@ -5,7 +5,6 @@ module cyclic_rom #(
   parameter int unsigned WIDTH = 1,
   parameter int unsigned DEPTH = 1,
   parameter bit BLOCK_RAM = 1'b0,  // in block RAM instead of LUTs
-  parameter bit IN_DSP = 1'b0,     // a DSP's own register shows the word: reset brings nothing into that but zero
   parameter FILE = ""  // for $readmemh, a word a line
 ) (
   /* verilator lint_off UNUSEDSIGNAL */  // a single word needs no fetching
@@ -17,20 +16,12 @@ module cyclic_rom #(
 );
   localparam int unsigned ADDR_BITS = DEPTH > 1 ? $clog2(DEPTH) : 1;
 
-  // In pieces for 7-series: hundreds of bits at once tempt the mapper to share between them, which costs a tenth more LUTs.
-`ifdef HWQNN_XC7
-  localparam int unsigned CHUNK = 64;
-`else
-  localparam int unsigned CHUNK = WIDTH;
-`endif
-
   if (DEPTH == 1) begin : gen_one_word
     logic [WIDTH-1:0] words[1];
     initial $readmemh(FILE, words);
     assign word_o = words[0];
   end else begin : gen_words
-    // Reset puts the first word into the register: a constant, which costs flip-flops nothing, and makes the block RAM fetch the second one. For a
-    // DSP's register it is fetched like any other, at the price of a LUT for each address bit.
+    // Reset puts the first word into the register: a constant, which costs flip-flops nothing, and makes the block RAM fetch the second one.
 `ifdef YOSYS
     (* logic_block = 1 *)
 `endif
@@ -52,16 +43,10 @@ module cyclic_rom #(
       always_ff @(posedge clk_i) if (next_i || !rst_ni) read_q <= words[rst_ni ? addr_q : ADDR_BITS'(1)];
       assign word_d = read_q;
     end else begin : gen_luts
-      logic [ADDR_BITS-1:0] addr;
-      assign addr = IN_DSP && !rst_ni ? '0 : addr_q;
-      for (genvar c = 0; c < (WIDTH + CHUNK - 1) / CHUNK; c++) begin : gen_chunk
-        localparam int unsigned FROM = c * CHUNK;
-        localparam int unsigned BITS = FROM + CHUNK <= WIDTH ? CHUNK : WIDTH - FROM;
-        rom #(.FILE_WIDTH(WIDTH), .FROM(FROM), .WIDTH(BITS), .DEPTH(DEPTH), .FILE(FILE)) i_rom (.addr_i(addr), .word_o(word_d[FROM+:BITS]));
-      end
+      word_rom #(.WIDTH(WIDTH), .DEPTH(DEPTH), .FILE(FILE)) i_rom (.addr_i(addr_q), .word_o(word_d));
     end
     always_ff @(posedge clk_i) begin
-      if (!rst_ni) word_q <= IN_DSP ? word_d : first_words[0];
+      if (!rst_ni) word_q <= first_words[0];
       else if (next_i) word_q <= word_d;
     end
     assign word_o = word_q;

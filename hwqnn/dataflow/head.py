@@ -1,19 +1,17 @@
-"""Per-channel integer scales (exact scores of classes, operands of a join that must agree), and the argmax."""
+"""The block that finds the greatest of several values."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from math import prod
 from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow.cost import MeasuredBlock, Parts, adder_carry4, counters, greater, rom_luts
-from hwqnn.dataflow.design import Beat, Memory, Resources, Schedule
-from hwqnn.dataflow.pack import kind, memory
+from hwqnn.dataflow.cost import MeasuredBlock, Parts, adder_carry4, counters, greater
+from hwqnn.dataflow.design import Resources, Schedule
+from hwqnn.dataflow.pack import kind
 from hwqnn.gates.delay import CLOCK_TO_OUT, LUT, chain
-from hwqnn.ir import ChannelAffine, Edge, smallest
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -152,100 +150,3 @@ class ArgMaxBlock(MeasuredBlock):
         }
         paths = {"lanes": lanes, "compared": lanes * width, "places": k, "folded": self.fold > 1}
         return self._steps + Parts(cells, mapped, paths)
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class ChannelAffineBlock(MeasuredBlock):
-    """mul[c] * x + add[c], one multiplier a lane. A frame has `vectors` times all channels (pixels)."""
-
-    module: ClassVar[str] = "channel_affine"
-    op: ChannelAffine
-    vectors: int = 1
-
-    @classmethod
-    def make(cls, op: ChannelAffine, beat: Beat, edge: Edge) -> ChannelAffineBlock:
-        """The block for inputs of `beat` and an output edge `edge`."""
-        return cls(beat_in=beat, beat_out=Beat(beat.elements, edge.type), op=op, vectors=prod(edge.shape[:-1]))
-
-    @property
-    def fold(self) -> int:
-        return len(self.op.mul) // self.beat_in.elements
-
-    @property
-    def cycles(self) -> int:
-        return self.fold * self.vectors
-
-    @property
-    def schedule(self) -> Schedule:
-        every = np.ones(self.cycles, dtype=bool)
-        return Schedule(every, every, every, 2)
-
-    @property
-    def parameters(self) -> dict[str, int]:
-        return {
-            "PE": self.beat_in.elements,
-            "FOLD": self.fold,
-            "VECTORS": self.vectors,
-            "WIDTH": self.beat_in.type.bits,
-            "SIGNED": int(kind(self.beat_in.type) == 2),
-            "MUL_BITS": _signed_bits(self.factors[0]),
-            "ADD_BITS": _signed_bits(self.factors[1]),
-            "OUT_BITS": self.beat_out.type.bits,
-        }
-
-    @property
-    def memories(self) -> dict[str, Memory]:
-        mul, add = self.factors
-        return {"MUL_FILE": self._rom(mul), "ADD_FILE": self._rom(add)}
-
-    @property
-    def factors(self) -> tuple[np.ndarray, np.ndarray]:
-        """(mul, add) for the stream's bit patterns: a bipolar value is 2 * bit - 1."""
-        mul, add = self.op.mul, self.op.add
-        return (2 * mul, add - mul) if kind(self.beat_in.type) == 0 else (mul, add)
-
-    def _words(self, values: np.ndarray) -> np.ndarray:
-        return (values & ((1 << _signed_bits(values)) - 1)).reshape(self.fold, self.beat_in.elements)
-
-    def _rom(self, values: np.ndarray) -> Memory:
-        return memory(self._words(values), _signed_bits(values))
-
-    @property
-    def _dsps(self) -> int:
-        """DSP48s of a lane: yosys multiplies 18 by 25 bits in one, and products of less than nine bits in LUTs."""
-        x = self.beat_in.type.bits + (kind(self.beat_in.type) != 2)
-        narrow, wide = sorted((x, _signed_bits(self.factors[0])))
-        if min(narrow + wide, self.beat_out.type.bits) < 9:
-            return 0
-        return -(-(narrow - 1) // 17) * -(-(wide - 1) // 24)
-
-    @property
-    def costs(self) -> str:
-        return "channel_affine " + ("in LUTs" if self._dsps == 0 else "in a DSP" if self._dsps == 1 else "in DSPs")
-
-    @property
-    def parts(self) -> Parts:
-        lanes, out, dsps = self.beat_in.elements, self.beat_out.type.bits, self._dsps
-        mul, add = (_signed_bits(values) for values in self.factors)
-        steps, address = counters(self.fold, self.vectors), counters(self.fold)
-        kept = 0 if dsps == 1 else lanes * (2 * out if dsps == 0 else out)  # a single DSP has all of a lane's registers
-        words = lanes * (mul + add) if self.fold > 1 else 0
-        exact = Resources(
-            lut=sum(rom_luts(self._words(values), _signed_bits(values)) for values in self.factors),
-            ff=steps.bits + 2 * address.bits + 4 + (self.fold > 1) + kept + (words if dsps != 1 else 0),
-            carry4=steps.carry4 + 2 * address.carry4 + lanes * (0 if dsps == 1 else adder_carry4(out) + (adder_carry4(out) if dsps else 1)),
-            dsp=lanes * dsps,
-        )
-        mapped = {"counters": steps.luts, "addresses": address.luts, "words": words}
-        if dsps > 1:
-            mapped["sums"] = lanes * out
-        elif dsps == 0 and self.fold > 1:
-            mapped |= {"sums": lanes * out, "products": lanes * mul * self.beat_in.type.bits}
-        elif dsps == 0:  # a constant's first bit needs no adder
-            adders = sum(abs(int(factor)).bit_count() - 1 for factor in self.factors[0] if factor)
-            mapped |= {"sums with constants": lanes * out, "products with constants": adders * self.beat_in.type.bits}
-        return Parts(exact, mapped, {"counters": steps.levels, "sums": out})
-
-
-def _signed_bits(values: np.ndarray) -> int:
-    return smallest(min(-1, int(values.min())), int(values.max())).bits

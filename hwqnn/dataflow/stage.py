@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from hwqnn.dataflow.accumulator import Product, accumulator, products
+from hwqnn.dataflow.affine import ChannelAffineBlock
 from hwqnn.dataflow.depthwise import Depthwise
 from hwqnn.dataflow.design import MAX_FUSED, Beat, Block, Store
 from hwqnn.dataflow.frozen import Frozen
-from hwqnn.dataflow.head import ArgMaxBlock, ChannelAffineBlock
+from hwqnn.dataflow.head import ArgMaxBlock
 from hwqnn.dataflow.joins import AddBlock, ConcatBlock
 from hwqnn.dataflow.matrix import Matrix
 from hwqnn.dataflow.mvu import Mvu
@@ -316,9 +317,10 @@ def _upsample(graph: Graph, op: Op, sources: tuple[Stage | None, ...], clock_mhz
 def _channel_affine(graph: Graph, op: Op, sources: tuple[Stage | None, ...], clock_mhz: float) -> Iterator[Stage]:
     assert isinstance(op, ChannelAffine)
     x, y = graph.edges[op.inputs[0]], graph.edges[op.name]
+    budget = budget_ns(clock_mhz)
 
     def block(f: Folding) -> Block:
-        return ChannelAffineBlock.make(op, Beat(f.simd, x.type), y)
+        return ChannelAffineBlock.make(op, Beat(f.simd, x.type), y, budget)
 
     yield Stage(op.name, "affine", op.name, sources, (_size(x),), _lanes(x.channels), block)
 

@@ -26,6 +26,8 @@ def module(
     """
     body = _Body(inputs, cells)
     ports = ["input  logic clk_i", "input  logic advance_i"]
+    if not any(isinstance(cell, Register) for cell, _ in cells):  # all outputs are constant
+        ports = [_UNUSED.format(line) for line in ports]
     for port, wires in inputs.items():
         line = f"input  logic [{len(wires) - 1}:0] {port}"
         ports.append(line if body.all_used(wires) else _UNUSED.format(line))

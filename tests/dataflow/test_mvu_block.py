@@ -10,10 +10,11 @@ from rom_arithmetic import field, run_mvu, search, signed
 
 from hwqnn.dataflow import Beat
 from hwqnn.dataflow.accumulator import Product
-from hwqnn.dataflow.head import ChannelAffineBlock
+from hwqnn.dataflow.affine import ChannelAffineBlock
 from hwqnn.dataflow.matrix import Matrix
 from hwqnn.dataflow.mvu import Mvu
 from hwqnn.dataflow.threshold import ThresholdBlock
+from hwqnn.gates.delay import budget_ns
 from hwqnn.ir import Bipolar, ChannelAffine, Edge, Int, MatMul, Ternary, Threshold, Type, UInt
 
 
@@ -93,7 +94,7 @@ def test_channel_affine_memories() -> None:
     op = ChannelAffine(name="a", inputs=("x",), mul=mul, add=add)
     edge = op.infer((Edge(x, (6,)),))
     for pe in (1, 2, 3, 6):
-        block = ChannelAffineBlock.make(op, Beat(pe, x), edge)
+        block = ChannelAffineBlock.make(op, Beat(pe, x), edge, budget_ns(100))
         p = block.parameters
         for channel, value in product(range(6), values_of(x)):
             address, lane = divmod(channel, pe)

@@ -15,7 +15,6 @@ CASES = [
     for depth in (1, 2, 5, 8)
     for block_ram in (0, 1)
 ]
-CASES += [case | {"IN_DSP": 1} for case in CASES if not case["BLOCK_RAM"]]
 
 
 @pytest.mark.parametrize("form", ["portable", "xc7"])

@@ -81,9 +81,17 @@ LEGAL = {
     "vote": ({}, {"X_BITS": 20, "Y_BITS": 12, "FOLD": 5, "VECTORS": 3, "W_BITS": 3, "DP_DEPTH": 4}),
     "channel_affine": (
         {},
-        {"PE": 3, "FOLD": 5, "WIDTH": 8, "SIGNED": 1, "MUL_BITS": 7, "ADD_BITS": 9, "OUT_BITS": 17},
+        {"PE": 3, "FOLD": 5, "WIDTH": 8, "MUL_BITS": 7, "ADD_BITS": 9, "OUT_BITS": 17, "DP_DEPTH": 2},
         {"WIDTH": 8, "VECTORS": 4, "MUL_BITS": 2, "ADD_BITS": 12, "OUT_BITS": 8},
     ),
+    "affine_dsp": (
+        {},
+        {"PE": 3, "X_BITS": 8, "SIGNED": 1, "MUL_BITS": 25, "ADD_BITS": 30, "SUM_BITS": 34, "REGISTER": 1},
+        {"X_BITS": 20, "SIGNED": 1, "MUL_BITS": 19, "ADD_BITS": 3, "SUM_BITS": 38},
+        {"PE": 2, "X_BITS": 34, "MUL_BITS": 25, "ADD_BITS": 46, "SUM_BITS": 60, "REGISTER": 1},
+    ),
+    "multiply_add": ({}, {"REGISTERS": 1}, {"REGISTERS": 2, "CASCADED": 1}),
+    "word_rom": ({}, {"WIDTH": 3, "DEPTH": 5}, {"WIDTH": 130, "DEPTH": 65}),
     "ring_buffer": ({}, {"WIDTH": 3, "BEATS": 3, "CAPACITY": 16, "COUNT_BITS": 6, "START": -5, "BLOCK_RAM": 1, "PAD_ROWS": 3}),
     "window": (
         {},
@@ -172,6 +180,13 @@ ILLEGAL = (
     ("concat", {"B_FOLD": 0}),
     ("vote", {"FOLD": 3, "W_BITS": 1}),
     ("vote", {"FOLD": 0}),
+    ("channel_affine", {"FOLD": 0}),
+    ("affine_dsp", {"X_BITS": 26, "MUL_BITS": 26}),
+    ("affine_dsp", {"MUL_BITS": 36}),
+    ("affine_dsp", {"MUL_BITS": 10, "SUM_BITS": 49}),
+    ("affine_dsp", {"MUL_BITS": 30, "ADD_BITS": 47}),
+    ("multiply_add", {"REGISTERS": 3}),
+    ("word_rom", {"DEPTH": 0}),
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -349,10 +349,14 @@ def _fits(found: Parameters, words: int, lanes: int, pe: int, sets: int) -> bool
     return 4 <= lanes * x.bits * w.bits <= 600 and 1 < words <= 512 and pe**2 * sets * stages << stages <= _MOST_SEARCHED
 
 
+_FEWEST_INPUTS = 8
+"""Of a layer: of fewer, hardly anything is left of its sums and thresholds, and no network has it."""
+
+
 def _dense(rng: Draw, x: str, w: str) -> Parameters | None:
     pe, simd, nf, sf = size(rng, 32), size(rng, 64), size(rng, 32), size(rng, 64)
     found = _layer(rng, x, w) | {"pe": pe, "simd": simd, "nf": nf, "sf": sf}
-    return found if _fits(found, nf * sf, pe * simd, pe, nf) else None
+    return found if simd * sf >= _FEWEST_INPUTS and _fits(found, nf * sf, pe * simd, pe, nf) else None
 
 
 def _thresholds_of(matrix: Matrix, x: Type, out: str, rng: Draw) -> Threshold | None:
@@ -370,8 +374,18 @@ def _matrix_block(matrix: Matrix, of: Type, threshold: Threshold | None, pe: int
     return Depthwise.fold(matrix, threshold, of, pe, store=Store(store), product=style, budget_ns=budget)
 
 
+def _multipliers(count: int) -> Iterator[Parameters]:
+    """Layers whose products are in DSP48s, which few draws are."""
+    rng = np.random.default_rng(count)
+    while count:
+        found = _dense(rng, *str(one_of(rng, "uint4 int4", "uint8 int8", "int4 int4")).split())
+        if found is not None and found["store"] != "fused":
+            yield found | {"product": "dsp"}
+            count -= 1
+
+
 @kind("mvu, binary", lambda rng: _dense(rng, "bipolar", "bipolar"))
-@kind("mvu", lambda rng: _dense(rng, *str(one_of(rng, *FEW_BITS)).split()))
+@kind("mvu", lambda rng: _dense(rng, *str(one_of(rng, *FEW_BITS)).split()), _multipliers(60))
 def mvu(x: str, w: str, out: str, pe: int, simd: int, nf: int, sf: int, store: str, product: str, clock_mhz: int, seed: int) -> Block:
     """A fully connected layer."""
     rng, of, of_weights = np.random.default_rng(seed), parse(x), parse(w)

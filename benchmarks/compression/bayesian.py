@@ -51,7 +51,7 @@ CASES = {
     "gnj-lenet-300-100": Case(GroupNormalJeffreys(threshold=5.0), JEFFREYS, DENSE, LONG, FOLDED),
     "ghs-lenet-300-100": Case(GroupHorseshoe(weight=0.5), HORSESHOE, DENSE, LONG, FOLDED),
     "gnj-lenet-300-100-strong": Case(GroupNormalJeffreys(), JEFFREYS, DENSE, LONG, FOLDED),
-    "gnj-lenet-5": Case(GroupNormalJeffreys(warm_up=0.0, weight=0.5), JEFFREYS, CONV, CONVOLUTIONS, FOLDED),
+    "gnj-lenet-5": Case(GroupNormalJeffreys(warm_up=0.0, weight=1.0), JEFFREYS, CONV, CONVOLUTIONS, FOLDED),
     "ghs-lenet-5": Case(GroupHorseshoe(warm_up=0.0, weight=0.6), HORSESHOE, CONV, CONVOLUTIONS, FOLDED),
 }
 

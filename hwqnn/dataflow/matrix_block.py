@@ -211,7 +211,7 @@ class MatrixBlock(MeasuredBlock):
 
     @property
     def costs(self) -> str:
-        return "mvu"
+        return "mvu of DSP48s" if self.product is Product.DSP else "mvu"
 
     @property
     def datapath_cells(self) -> Resources:
@@ -298,6 +298,7 @@ class MatrixBlock(MeasuredBlock):
             "melted much": bits if 4 < inits <= _MELTED and differ else 0,
             "signs": self.pe if self.levels == 1 else 0,
             "in DSPs": self.pe if in_dsp and self.steps_a_sum > 1 else 0,
+            "started in DSPs": bits if in_dsp and self.steps_a_sum > 1 and set_bits else 0,
         }
         return Parts(start + own, mapped, {"accumulator": acc, "melted": 1 < inits <= _MELTED and differ})
 

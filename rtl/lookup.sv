@@ -21,7 +21,9 @@ module lookup #(
     logic [WIDTH-1:0] words[DEPTH];
     initial $readmemh(FILE, words);
     if (DEPTH > 1) begin : gen_words
-      assign word_o = words[addr_i];
+      logic [ADDR_BITS-1:0] addr;  // behind a register of addresses yosys would make one of words instead
+      boundary #(.WIDTH(ADDR_BITS)) i_addr (.word_i(addr_i), .word_o(addr));
+      assign word_o = words[addr];
     end else begin : gen_one_word
       assign word_o = words[0];
     end

@@ -39,8 +39,8 @@ CASES = {
     "lasso-30": case(LassoChannels(0.3), "LASSO selection of 70 %"),
     "lasso-50": case(LassoChannels(0.5), "LASSO selection of 50 %"),
     "lasso-70": case(LassoChannels(0.7), "LASSO selection of 30 %"),
-    "group-lasso-weak": case(GroupLasso(3e-4), "group lasso, strength 3e-4"),
-    "group-lasso-strong": case(GroupLasso(1e-3), "group lasso, strength 1e-3"),
+    "group-lasso-weak": case(GroupLasso(5e-3), "group lasso, strength 5e-3"),
+    "group-lasso-strong": case(GroupLasso(2e-2), "group lasso, strength 2e-2"),
 }
 
 

@@ -47,7 +47,7 @@ def datapath_cost(product: Product, store: Store, lanes: Lanes, words: int, budg
     """Cells and depth of what `make_datapath` makes, for so many words of weights: exact for lanes of up to `_EXACT` products of bits.
 
     Wider lanes are counted as that much more of one of so many, for the solver asks for all widths: a heap of bits takes about as many LUTs for each,
-    within 3 % from 128 bits to 3,000. The depth is then no more than a lower bound.
+    within 3 % from 128 bits to 3,000 (and flip-flops, within 20 %). The depth is then no more than a lower bound.
     """
     if product is Product.DSP:
         made = _dsp(lanes)
@@ -58,7 +58,7 @@ def datapath_cost(product: Product, store: Store, lanes: Lanes, words: int, budg
     return cells * (lanes.pe * lanes.simd / simd), depth
 
 
-_EXACT = 128
+_EXACT = 512
 
 
 def _lane_cost(in_luts: bool, lane: Lanes, words: int, budget_ns: float) -> tuple[Resources, int]:

@@ -80,13 +80,20 @@ def test_no_weight_is_negative() -> None:
 
 
 def test_counters_are_as_synthesized() -> None:
-    """yosys 0.70, alone: modulo -> LUTs, CARRY4."""
-    measured = {2: (1, 0), 4: (3, 0), 7: (5, 0), 24: (5, 1), 64: (3, 2), 127: (12, 2), 200: (9, 2), 511: (14, 3), 1000: (11, 3), 640: (7, 3)}
-    for size, (luts, carry4) in measured.items():
+    """yosys 0.70, alone: modulo -> LUTs."""
+    measured = {2: 1, 4: 3, 7: 5, 24: 5, 64: 3, 127: 12, 200: 9, 511: 14, 1000: 11, 640: 7}
+    for size, luts in measured.items():
         found = counters(size)
         assert found.bits == (size - 1).bit_length()
         assert found.luts == pytest.approx(luts, abs=1.5)
-        assert found.carry4 == carry4
+
+
+@pytest.mark.parametrize("kind", ["fifo", "width_down", "width_up", "stream_fork", "upsample", "add"])
+def test_what_is_counted_is_exact(kind: str, runs: list[Run]) -> None:
+    """Flip-flops, carries, RAMs and DSPs of blocks that hold nothing irregular, as yosys made them."""
+    members = [run for run in runs if run.case.kind == kind]
+    wrong = [run.case.key for run in members if any(abs(e) > 0.13 for e in estimate.errors(run)[1:5])]  # a CARRY4 more or less
+    assert len(members) > 30 and not wrong
 
 
 def test_comparisons_are_as_synthesized() -> None:

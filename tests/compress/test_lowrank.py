@@ -382,10 +382,10 @@ def wide(outputs: int, inputs: int) -> nn.Module:
     return nn.Sequential(quant.act("dorefa", 1), layer).eval()
 
 
-def maps() -> nn.Module:
+def maps(inputs: int = 6, outputs: int = 10) -> nn.Module:
     """A convolution of 5-bit weights that reads bits."""
     torch.manual_seed(0)
-    layer = qnn.QuantConv2d(6, 10, 3, **quant.weight("integer", 5, per_channel=False))
+    layer = qnn.QuantConv2d(inputs, outputs, 3, **quant.weight("integer", 5, per_channel=False))
     return nn.Sequential(quant.act("dorefa", 1), layer).eval()
 
 
@@ -411,6 +411,18 @@ def test_convolutions_take_fewer_luts(name: str, rank: int, conv_luts: int) -> N
     after = luts(compress.run(maps(), [form(name, rank=rank, bits=3)], random_data(6, 4, 4)).model, 6, 4, 4)
     print(f"{name}: {conv_luts} > {after} LUTs")
     assert after < 0.8 * conv_luts
+
+
+def test_a_pointwise_start_pays_where_many_channels_become_few() -> None:
+    before = luts(maps(16, 4), 16, 4, 4)
+    after = luts(compress.run(maps(16, 4), [form("1x1-hxw", rank=2, bits=3)], random_data(16, 4, 4)).model, 16, 4, 4)
+    assert after < 0.8 * before
+
+
+def test_a_tensor_train_takes_fewer_luts() -> None:
+    before = luts(wide(36, 64), 64)
+    after = luts(compress.run(wide(36, 64), [form("tensor-train", rank=2, bits=3)], random_data(64)).model, 64)
+    assert after < 0.5 * before
 
 
 RECIPE = """

@@ -1,6 +1,7 @@
 // PE running sums, and what becomes of them. Each step's sums of products come DEPTH advancing cycles after the step itself, and what belongs to the step
 // (whether it is one, whether a sum begins with it, from what value, whose outputs it is) is delayed until then. The first step of PIECES adds to an initial
 // value, the others to the sum so far. Arithmetic is modulo 2**ACC_BITS, which two's complement forgives as long as the final value fits.
+// Where the datapath holds the SUMS itself (sums_dsp), it is told what to add to, and when.
 module accumulators #(
   parameter int unsigned PE = 1,
   parameter int unsigned PIECES = 1,       // steps a sum
@@ -8,8 +9,8 @@ module accumulators #(
   parameter int unsigned INITS = 1,        // initial values of PE outputs: SETS, for each kind of position
   parameter int unsigned DEPTH = 1,
   parameter int unsigned SUM_BITS = 1,
-  parameter bit SUM_SIGNED = 1'b0,
   parameter bit DOUBLE = 1'b0,             // sums count twice
+  parameter bit SUMS = 1'b0,               // sum_i, of ACC_BITS each, are the running sums
   parameter int unsigned ACC_BITS = 2,     // signed, holds every final sum
   parameter bit ODD = 1'b0,                // see activation
   parameter int unsigned LEVELS = 1,
@@ -33,49 +34,60 @@ module accumulators #(
   input  logic [SET_BITS-1:0]    set_i,
   input  logic [INIT_BITS-1:0]   init_address_i,
   input  logic [PE*SUM_BITS-1:0] sum_i,    // of the step that was DEPTH advancing cycles ago
+  output logic [PE*ACC_BITS+1:0] start_o,  // for running sums: initial values and whether sums begin, DEPTH - 1 advancing cycles after the step; and, on
+                                           // top, whether to add what there is, DEPTH after
   output logic [PE*OUT_BITS-1:0] data_o
 );
   localparam int unsigned MELTED = 8;      // so many initial values melt into the adders, see lookup; more are read a cycle ahead
+  localparam bit AHEAD = SUMS || INITS > MELTED;
 
   logic [SET_BITS-1:0] row;
   logic [INIT_BITS-1:0] init_address;
-  logic [PE-1:0][ACC_BITS-1:0] init, word, acc;
+  logic [PE*ACC_BITS-1:0] word, acc;
   delay #(.WIDTH(SET_BITS), .DEPTH(DEPTH + 1)) i_set (.clk_i, .rst_ni, .advance_i, .word_i(set_i), .word_o(row));
-  delay #(.WIDTH(INIT_BITS), .DEPTH(INITS > MELTED ? DEPTH - 1 : DEPTH)) i_address (
+  delay #(.WIDTH(INIT_BITS), .DEPTH(AHEAD ? DEPTH - 1 : DEPTH)) i_address (
     .clk_i, .rst_ni, .advance_i, .word_i(init_address_i), .word_o(init_address)
   );
   lookup #(.WIDTH(PE * ACC_BITS), .DEPTH(INITS), .FILE(INIT_FILE)) i_inits (.addr_i(init_address), .word_o(word));
-  if (INITS > MELTED) begin : gen_ahead
-    logic [PE*ACC_BITS-1:0] word_q;
-    always_ff @(posedge clk_i) if (advance_i) word_q <= word;
-    assign init = word_q;
-  end else begin : gen_melted
-    assign init = word;
-  end
 
+  localparam int unsigned FIRST = SUMS ? DEPTH - 1 : DEPTH;
   logic adds, first;
   if (PIECES > 1) begin : gen_pieces
     logic step;
-    delay #(.WIDTH(2), .DEPTH(DEPTH)) i_step (.clk_i, .rst_ni, .advance_i, .word_i({step_i, first_i}), .word_o({step, first}));
+    delay #(.DEPTH(DEPTH)) i_step (.clk_i, .rst_ni, .advance_i, .word_i(step_i), .word_o(step));
+    delay #(.DEPTH(FIRST)) i_first (.clk_i, .rst_ni, .advance_i, .word_i(first_i), .word_o(first));
     assign adds = advance_i && step;
   end else begin : gen_one_piece
     assign first = 1'b1;
     assign adds  = advance_i;
   end
+  assign start_o = {adds, first, word};
 
-  // One LUT a bit: multiplexer and adder share it, because the other operand is a register.
-  for (genvar p = 0; p < PE; p++) begin : gen_lane
-    logic [SUM_BITS-1:0] lane;
-    logic [ACC_BITS-1:0] acc_q, base, sum;
-    assign lane = sum_i[p*SUM_BITS+:SUM_BITS];
-    if (SUM_SIGNED) begin : gen_signed
-      assign sum = ACC_BITS'($signed(lane));
-    end else begin : gen_unsigned
-      assign sum = ACC_BITS'(lane) << DOUBLE;
+  if (SUMS) begin : gen_sums
+    assign acc = sum_i;
+  end else begin : gen_accumulators
+    logic [PE*ACC_BITS-1:0] init;
+    if (AHEAD) begin : gen_ahead
+      logic [PE*ACC_BITS-1:0] word_q;
+      always_ff @(posedge clk_i) if (advance_i) word_q <= word;
+      assign init = word_q;
+    end else begin : gen_melted
+      assign init = word;
     end
-    assign base = first ? init[p] : acc_q;
-    always_ff @(posedge clk_i) if (adds) acc_q <= base + sum;
-    assign acc[p] = acc_q;
+
+    // One LUT a bit: multiplexer and adder share it.
+    for (genvar p = 0; p < PE; p++) begin : gen_lane
+      logic [ACC_BITS-1:0] acc_q, base, sum, added;
+      assign sum = ACC_BITS'(sum_i[p*SUM_BITS+:SUM_BITS]) << DOUBLE;
+      assign base = first ? init[p*ACC_BITS+:ACC_BITS] : acc_q;
+      if (PIECES > 1 && ACC_BITS > 2) begin : gen_chain
+        add_chain #(.BITS(ACC_BITS)) i_add (.a_i(sum), .b_i(base), .sum_o(added));
+      end else begin : gen_add
+        assign added = base + sum;
+      end
+      always_ff @(posedge clk_i) if (adds) acc_q <= added;
+      assign acc[p*ACC_BITS+:ACC_BITS] = acc_q;
+    end
   end
 
   activation #(

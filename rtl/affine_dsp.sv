@@ -49,15 +49,17 @@ module affine_dsp #(
     assign a = X_IS_B ? 25'(mul) : 25'(x);
     assign b = X_IS_B ? 35'(x) : 35'(mul);
     multiply_add #(.REGISTERS(32'(REGISTER))) i_low (
-      .clk_i, .advance_i, .a_i(a), .b_i(TWO ? {1'b0, b[CUT-1:0]} : b[CUT:0]), .c_i(48'(add)), .p_i('0), .p_o(low), .cascade_o(low_cascade)
+      .clk_i, .advance_i, .adds_i(advance_i), .a_i(a), .b_i(TWO ? {1'b0, b[CUT-1:0]} : b[CUT:0]), .first_i(1'b1), .c_i(48'(add)), .p_i('0),
+      .p_o(low), .cascade_o(low_cascade)
     );
     if (TWO) begin : gen_two
       /* verilator lint_off UNUSEDSIGNAL */
       logic [47:0] high, high_cascade;
       logic [48+CUT-1:0] sum;
       /* verilator lint_on UNUSEDSIGNAL */
-      multiply_add #(.REGISTERS(32'(REGISTER) + 1), .CASCADED(1'b1)) i_high (
-        .clk_i, .advance_i, .a_i(a), .b_i(b[34:CUT]), .c_i('0), .p_i(low_cascade), .p_o(high), .cascade_o(high_cascade)
+      multiply_add #(.REGISTERS(32'(REGISTER) + 1), .ADDED(2)) i_high (
+        .clk_i, .advance_i, .adds_i(advance_i), .a_i(a), .b_i(b[34:CUT]), .first_i(1'b1), .c_i('0), .p_i(low_cascade),
+        .p_o(high), .cascade_o(high_cascade)
       );
       logic [CUT-1:0] low_q;
       always_ff @(posedge clk_i) if (advance_i) low_q <= low[CUT-1:0];

@@ -1,5 +1,6 @@
 // Matrix-vector unit: everything of it but the products, which a datapath beside it computes. The unit gives each step's piece of input and its weights,
-// or the address of weights that the datapath holds itself, and adds up the PE sums that come back DP_DEPTH advancing cycles later.
+// or the address of weights that the datapath holds itself, and adds up the PE sums that come back DP_DEPTH advancing cycles later; or a datapath that adds
+// them up itself (DP_SUMS) is also told with what its sums start, see accumulators.
 // A vector takes NF * SF steps: for each of the NF groups of outputs, once through the vector in SF pieces. The first pass takes the pieces from the
 // stream and keeps them for the later ones. A convolution is a vector per output pixel and group; its GROUPS matrices take turns, and the sum starts from
 // what the pixel's position says, where some of the window lies outside the map (CLASSES kinds of positions). In a depthwise one, PE channels are a
@@ -18,8 +19,8 @@ module mvu #(
   parameter int unsigned W_WORDS = 1,     // GROUPS * NF * SF, or 1 when all words are the same
   parameter int unsigned W_BITS = 1,      // of a word, or of its address
   parameter int unsigned DP_DEPTH = 1,
-  parameter int unsigned SUM_BITS = 1,    // of one of the datapath's sums
-  parameter bit SUM_SIGNED = 1'b0,
+  parameter bit DP_SUMS = 1'b0,
+  parameter int unsigned SUM_BITS = 1,    // of one of the datapath's sums; ACC_BITS where it adds them up
   parameter bit DOUBLE = 1'b0,            // sums count twice
   parameter int unsigned ACC_BITS = 2,    // signed, holds every final sum
   parameter bit ODD = 1'b0,               // see activation
@@ -33,7 +34,8 @@ module mvu #(
   parameter INIT_FILE = "",               // CLASSES * GROUPS * NF words; lane p at bit p * ACC_BITS; takes away what the datapath adds
   parameter THRESHOLD_FILE = "",          // GROUPS * NF words; see threshold_search
   parameter ROW_FILE = "",                // when CLASSES > 1: the first word of INIT_FILE for a row's and a column's class,
-  parameter COLUMN_FILE = ""              // to be added, see position_base
+  parameter COLUMN_FILE = "",             // to be added, see position_base
+  localparam int unsigned START_BITS = PE * ACC_BITS + 2
 ) (
   input  logic                   clk_i,
   input  logic                   rst_ni,
@@ -47,7 +49,7 @@ module mvu #(
   input  logic                   m_tready_i,
   output logic                   dp_advance_o,
   output logic [X_BITS-1:0]      dp_x_o,
-  output logic [W_BITS-1:0]      dp_w_o,
+  output logic [W_BITS+(DP_SUMS?START_BITS:0)-1:0] dp_w_o,
   input  logic [PE*SUM_BITS-1:0] dp_sum_i
 );
   localparam int unsigned SETS = GROUPS * NF;
@@ -150,22 +152,23 @@ module mvu #(
   end
 
   // Its weights. A register hides how slow block RAM is.
+  logic [W_BITS-1:0] w;
   if (W_WORDS == 1 && W_STORE == 2) begin : gen_no_address
-    assign dp_w_o = '0;
+    assign w = '0;
   end else if (W_STORE == 2) begin : gen_address
     logic [W_BITS-1:0] word_q;
     always_ff @(posedge clk_i) begin
       if (!rst_ni) word_q <= '0;
       else if (advance && stepped[X_DELAY]) word_q <= word_q == W_BITS'(W_WORDS - 1) ? '0 : word_q + W_BITS'(1);
     end
-    assign dp_w_o = word_q;
+    assign w = word_q;
   end else begin : gen_rom
     localparam bit W_REGISTER = W_STORE == 1 && X_REGISTER;
     logic [W_BITS-1:0] word;
     cyclic_rom #(.WIDTH(W_BITS), .DEPTH(W_WORDS), .BLOCK_RAM(W_STORE == 1), .FILE(WEIGHT_FILE)) i_weights (
       .clk_i, .rst_ni, .next_i(advance && stepped[X_DELAY-(W_REGISTER?1:0)]), .word_o(word)
     );
-    delay #(.WIDTH(W_BITS), .DEPTH(W_REGISTER ? 1 : 0)) i_delay (.clk_i, .rst_ni, .advance_i(advance), .word_i(word), .word_o(dp_w_o));
+    delay #(.WIDTH(W_BITS), .DEPTH(W_REGISTER ? 1 : 0)) i_delay (.clk_i, .rst_ni, .advance_i(advance), .word_i(word), .word_o(w));
   end
 
   logic [INIT_BITS-1:0] init_address;
@@ -179,13 +182,21 @@ module mvu #(
     assign init_address = set;
   end
 
+  /* verilator lint_off UNUSEDSIGNAL */  // unless the datapath adds up
+  logic [START_BITS-1:0] start;
+  /* verilator lint_on UNUSEDSIGNAL */
+  if (DP_SUMS) begin : gen_start
+    assign dp_w_o = {start, w};
+  end else begin : gen_no_start
+    assign dp_w_o = w;
+  end
   accumulators #(
-    .PE(PE), .PIECES(SF), .SETS(SETS), .INITS(INITS), .DEPTH(X_DELAY + DP_DEPTH), .SUM_BITS(SUM_BITS), .SUM_SIGNED(SUM_SIGNED), .DOUBLE(DOUBLE),
-    .ACC_BITS(ACC_BITS), .ODD(ODD), .LEVELS(LEVELS), .T_BITS(T_BITS), .SEARCH_REGISTERS(SEARCH_REGISTERS), .BASE(BASE), .STEP(STEP),
+    .PE(PE), .PIECES(SF), .SETS(SETS), .INITS(INITS), .DEPTH(X_DELAY + DP_DEPTH), .SUM_BITS(SUM_BITS), .DOUBLE(DOUBLE),
+    .SUMS(DP_SUMS), .ACC_BITS(ACC_BITS), .ODD(ODD), .LEVELS(LEVELS), .T_BITS(T_BITS), .SEARCH_REGISTERS(SEARCH_REGISTERS), .BASE(BASE), .STEP(STEP),
     .OUT_BITS(OUT_BITS), .INIT_FILE(INIT_FILE), .THRESHOLD_FILE(THRESHOLD_FILE)
   ) i_sums (
     .clk_i, .rst_ni, .advance_i(advance), .step_i(step), .first_i(first_piece), .set_i(set), .init_address_i(init_address), .sum_i(dp_sum_i),
-    .data_o(m_tdata_o)
+    .start_o(start), .data_o(m_tdata_o)
   );
 
 `ifndef SYNTHESIS

@@ -22,7 +22,7 @@ LINES = {
     "frozen: a cycle early": ("frozen.sv", ".DEPTH(DP_DEPTH)", ".DEPTH(DP_DEPTH - 1)"),
     "accumulators: adds in bubbles": ("accumulators.sv", "adds = advance_i && step", "adds = advance_i"),
     "accumulators: next thresholds": ("accumulators.sv", ".DEPTH(DEPTH + 1)) i_set", ".DEPTH(DEPTH)) i_set"),
-    "accumulators: products of DSPs unsigned": ("accumulators.sv", "ACC_BITS'($signed(lane))", "ACC_BITS'(lane)"),
+    "products_dsp: a product waits a cycle less": ("products_dsp.sv", "CHAIN - LENGTH + k", "k == 0 ? 0 : CHAIN - LENGTH + k - 1"),
     "mvu: a fused word short": ("mvu.sv", "word_q == W_BITS'(W_WORDS - 1)", "word_q == W_BITS'(W_WORDS - 2)"),
     "mvu: weights too early": ("mvu.sv", "X_DELAY-(W_REGISTER?1:0)", "X_DELAY"),
     "cyclic_rom: second word first": ("cyclic_rom.sv", "FETCHED = BLOCK_RAM ? 2 : 1", "FETCHED = BLOCK_RAM ? 1 : 1"),

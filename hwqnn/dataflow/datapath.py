@@ -1,10 +1,9 @@
-"""The products of a matrix block as a datapath: in LUTs, by hwqnn/gates, or in DSP48s, by `rtl/products_dsp.sv`."""
+"""The products of a matrix block as a datapath: in LUTs, by hwqnn/gates, or in DSP48s, by `rtl/products_dsp.sv` and `rtl/sums_dsp.sv`."""
 
 from __future__ import annotations
 
-from functools import cache
-
 from hwqnn.dataflow.accumulator import Product
+from hwqnn.dataflow.cost import adder_carry4
 from hwqnn.dataflow.design import Datapath, Resources, Store
 from hwqnn.dataflow.pack import kind
 from hwqnn.gates import delay
@@ -14,14 +13,18 @@ from hwqnn.ir import Bipolar, Type
 _BRAM = 2.454
 """ns from the clock to a block RAM's output, from the same source as those of `hwqnn/gates/delay.py`."""
 
-_MULTIPLY = 2.9
-"""ns through a DSP48's multiplier to its register."""
+_MULTIPLY = 1.416
+"""ns that the operands of a DSP48E1 must be there before the clock's edge if the first register is the multiplier's (`hwqnn/synth/arcs.py`)."""
+
+_CHAIN = 3
+"""Products that DSP48E1s add among themselves (`rtl/products_dsp.sv`)."""
 
 
 def step_bits(product: Product, simd: int, x: Type, w: Type, acc_bits: int) -> int:
-    """Bits of the sum of `simd` products, no more than the accumulator's: unsigned in LUTs (hwqnn/gates/products.py), signed in DSPs."""
+    """Bits of the sum of `simd` products, no more than the accumulator's: unsigned in LUTs (hwqnn/gates/products.py); those of DSPs,
+    signed, have all of them."""
     if product is Product.DSP:
-        return min(_product_bits(x, w) + (simd - 1).bit_length(), acc_bits)
+        return acc_bits
     if isinstance(x, Bipolar) and isinstance(w, Bipolar):
         most = simd
     else:
@@ -88,33 +91,40 @@ def _product_bits(x: Type, w: Type) -> int:
     return sum(of.bits + (kind(of) != 2) for of in (x, w))
 
 
-@cache
+def sums_beside(product: Product, simd: int) -> bool:
+    """Whether the datapath holds the accumulators too: a DSP48 for each."""
+    return product is Product.DSP and simd == 1
+
+
 def _dsp(lanes: Lanes) -> Datapath:
-    x, w = lanes.x_type, lanes.w_type
-    product_bits = min(_product_bits(x, w), lanes.sum_bits)
+    """Of `rtl/sums_dsp.sv`, or of `rtl/products_dsp.sv`, where the DSP48s add up to `_CHAIN` products and a tree of adders the rest."""
+    x, w, several = lanes.x_type, lanes.w_type, lanes.simd > 1
     parameters = {
         "PE": lanes.pe,
-        "SIMD": lanes.simd,
-        "SHARED": int(lanes.shared),
+        **({"SIMD": lanes.simd} if several else {"SHARED": int(lanes.shared)}),
         "X_BITS": x.bits,
         "X_KIND": kind(x),
         "W_BITS": w.bits,
         "W_KIND": kind(w),
-        "PRODUCT_BITS": product_bits,
         "SUM_BITS": lanes.sum_bits,
     }
-    adders, flip_flops, terms, bits = 0, 0, lanes.simd, product_bits
+    chain = min(_CHAIN, lanes.simd)
+    terms, depth = -(-lanes.simd // chain), chain + several
+    bits = min(_product_bits(x, w) + (chain - 1).bit_length(), lanes.sum_bits)
+    lane = Resources(dsp=lanes.simd)
     while terms > 1:
-        bits = min(bits + 1, lanes.sum_bits)
-        adders, terms = adders + bits * (terms // 2), (terms + 1) // 2
-        flip_flops += bits * terms
+        bits, depth = min(bits + 1, lanes.sum_bits) if terms > 2 else lanes.sum_bits, depth + 1
+        lane += Resources(lut=bits, carry4=adder_carry4(bits)) * (terms // 2)
+        terms = (terms + 1) // 2
+        lane += Resources(ff=bits * terms)
+    start = 0 if several else lanes.pe * lanes.sum_bits + 2
     return Datapath(
-        module="products_dsp",
+        module="products_dsp" if several else "sums_dsp",
         x_bits=(1 if lanes.shared else lanes.pe) * lanes.simd * x.bits,
-        w_bits=lanes.pe * lanes.simd * w.bits,
+        w_bits=lanes.pe * lanes.simd * w.bits + start,
         sum_bits=lanes.pe * lanes.sum_bits,
-        depth=1 + (lanes.simd - 1).bit_length(),
+        depth=depth,
         texts=(),
         parameters=tuple(parameters.items()),
-        cells=Resources(lut=lanes.pe * adders, ff=lanes.pe * flip_flops, carry4=lanes.pe * adders / 4, dsp=lanes.pe * lanes.simd),
+        cells=lane * lanes.pe,
     )

@@ -11,7 +11,7 @@ import numpy as np
 
 from hwqnn.dataflow.accumulator import Accumulator, Product, counts_agreements, plane_excess
 from hwqnn.dataflow.cost import MeasuredBlock, Parts, adder_carry4, counters, deep_rom, rom_luts
-from hwqnn.dataflow.datapath import datapath_cost, make_datapath, needs_register, source_ns, step_bits
+from hwqnn.dataflow.datapath import datapath_cost, make_datapath, needs_register, source_ns, step_bits, sums_beside
 from hwqnn.dataflow.design import Datapath, Memory, Resources, Store
 from hwqnn.dataflow.matrix import Matrix
 from hwqnn.dataflow.pack import memory
@@ -115,6 +115,11 @@ class MatrixBlock(MeasuredBlock):
         """All outputs of a step read the same inputs."""
         raise NotImplementedError
 
+    @property
+    def sums_beside(self) -> bool:
+        """The accumulators are the datapath's, too."""
+        return sums_beside(self.product, self.simd)
+
     @cached_property
     def sum_bits(self) -> int:
         """Of what a step adds to an output."""
@@ -161,10 +166,10 @@ class MatrixBlock(MeasuredBlock):
             "X_REGISTER": int(self.x_register),
             "W_STORE": {Store.LUT: 0, Store.BRAM: 1, Store.FUSED: 2}[self.store],
             "W_WORDS": self.weight_words,
-            "W_BITS": self.datapath.w_bits,
+            "W_BITS": self.pe * self.matrix.weight_type.bits if self.sums_beside else self.datapath.w_bits,
             "DP_DEPTH": self.datapath.depth,
+            "DP_SUMS": int(self.sums_beside),
             "SUM_BITS": self.sum_bits,
-            "SUM_SIGNED": int(self.product is Product.DSP),
             "DOUBLE": int(self.accumulator.doubled),
             "ACC_BITS": self.accumulator.bits,
             "ODD": self.matrix.inputs % 2,
@@ -208,10 +213,6 @@ class MatrixBlock(MeasuredBlock):
         steps, rom, sums, search = self._steps, self._rom, self._sums, self._search
         products = min(self.datapath_budget_ns, 0.9 + 0.55 * log2(self.simd * self.beat_in.type.bits * self.matrix.weight_type.bits))
         return steps + rom + sums + search + Parts(Resources(), {}, {"datapath": products, "block RAM": self.store is Store.BRAM})
-
-    @property
-    def costs(self) -> str:
-        return "mvu of DSP48s" if self.product is Product.DSP else "mvu"
 
     @property
     def datapath_cells(self) -> Resources:
@@ -268,39 +269,41 @@ class MatrixBlock(MeasuredBlock):
         bits, words = self.pe * self.simd * self.matrix.weight_type.bits, self.weight_words
         if words == 1:
             return Parts(Resources())
-        address, kept = counters(words), 0 if self.product is Product.DSP else bits  # a DSP48 has a register for its weight
+        address = counters(words)
         if self.store is Store.FUSED:
             return Parts(Resources(ff=address.bits, carry4=address.carry4), {"address": address.luts, "fused": 1})
         if self.store is Store.BRAM:
-            ram = block_ram(bits, words) + Resources(ff=address.bits + kept + bits * self.x_register, carry4=address.carry4)
+            ram = block_ram(bits, words) + Resources(ff=address.bits + bits + bits * self.x_register, carry4=address.carry4)
             return Parts(ram, {"address": address.luts, "bram": 1})
         rom = rom_luts(self.weight_patterns, self.matrix.weight_type.bits) if words <= _SHALLOW else bits * deep_rom(words)
-        exact = Resources(lut=rom, ff=address.bits + kept, carry4=address.carry4)
+        exact = Resources(lut=rom, ff=address.bits + bits, carry4=address.carry4)
         return Parts(exact, {"address": address.luts, "weight bits": bits})
 
     @property
     def _sums(self) -> Parts:
         acc, inits, after = self.accumulator.bits, self.classes * self.sets, self._sums_after
         bits, low = self.pe * acc, min(self.sum_bits, acc)
-        in_dsp = self.product is Product.DSP and self.simd == 1
-        ahead, differ = inits > _MELTED, self._starts_differ
-        delayed = counters(inits).bits * (after - ahead) + 2 * after * (self.steps_a_sum > 1)
-        start = Resources(lut=rom_luts(self._starts, acc) if ahead else 0, ff=bits * (ahead and (differ or not in_dsp)) + delayed)
+        beside, several = self.sums_beside, self.steps_a_sum > 1
+        ahead, differ = beside or inits > _MELTED, self._starts_differ
+        address = counters(inits).bits * (after - ahead) if differ and not (self.search_stages and self.classes == 1) else 0  # else the search has it
+        begins = (2 * after - beside) * several
+        delayed = address + begins
+        start = Resources(lut=rom_luts(self._starts, acc) if ahead else 0, ff=bits * (ahead and not beside) + delayed)
         set_bits = int(np.bitwise_or.reduce(self._starts, axis=None))  # in any start: a sum of one step passes below the lowest of them
         passing = (set_bits & -set_bits).bit_length() - 1 if set_bits else acc
-        passing = min(passing, acc) if self.steps_a_sum == 1 else 0
-        own = Resources() if in_dsp else Resources(ff=bits, carry4=self.pe * adder_carry4(acc - passing))
+        passing = 0 if several else min(passing, acc)
+        signs = {"signs": self.pe if self.levels == 1 else 0}
+        if beside:
+            return Parts(start + Resources(lut=several), signs)
+        own = Resources(ff=bits, carry4=self.pe * adder_carry4(acc - passing))
         mapped = {
-            "accumulated": self.pe * low if self.steps_a_sum > 1 and not in_dsp else 0,
-            "carried": bits - self.pe * low if self.steps_a_sum > 1 and not in_dsp else 0,
-            "added": self.pe * max(0, low - passing) if self.steps_a_sum == 1 and not in_dsp else 0,
+            "accumulated": self.pe * low if several else 0,
+            "carried": bits - self.pe * low if several else 0,
+            "added": 0 if several else self.pe * max(0, low - passing),
             "melted": bits if 1 < inits <= _MELTED and differ else 0,
             "melted much": bits if 4 < inits <= _MELTED and differ else 0,
-            "signs": self.pe if self.levels == 1 else 0,
-            "in DSPs": self.pe if in_dsp and self.steps_a_sum > 1 else 0,
-            "started in DSPs": bits if in_dsp and self.steps_a_sum > 1 and set_bits else 0,
         }
-        return Parts(start + own, mapped, {"accumulator": acc, "melted": 1 < inits <= _MELTED and differ})
+        return Parts(start + own, mapped | signs, {"accumulator": acc, "melted": 1 < inits <= _MELTED and differ})
 
     @property
     def _starts(self) -> np.ndarray:

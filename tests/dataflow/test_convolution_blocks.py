@@ -145,7 +145,7 @@ def test_multipliers(x_type: Type, w_type: Type) -> None:
         depthwise = Depthwise.fold(matrices[1], None, x_type, 2, product=product)
         beats = [vector[k : k + 2] for vector in windows(lanes, x, x_type, 2) for k in range(0, len(vector), 2)]
         assert run_depthwise(depthwise, beats) == naive(lanes, x).reshape(-1).tolist()
-        assert mvu.parameters["SUM_SIGNED"] == depthwise.parameters["SUM_SIGNED"] == (product is Product.DSP)
+        assert depthwise.parameters["DP_SUMS"] == (product is Product.DSP)
         assert mvu.estimate.dsp == (6 if product is Product.DSP else 0)
 
 

@@ -49,6 +49,9 @@ MULTIPLIERS = (
     Layer(1, 2, 2, 2, "u8", "bipolar", groups=2, pixels=4, product=DSP, store=BRAM, clock_mhz=200),
     Layer(1, 1, 2, 7, "bipolar", "i8", levels=0, taps=7, pad=2, pixels=4, product=DSP, store=BRAM),
     Layer(2, 4, 1, 1, "i8", "u6", levels=7, product=DSP),
+    Layer(1, 11, 1, 3, "u5", "i6", levels=0, product=DSP, clock_mhz=200),
+    Layer(2, 1, 11, 4, "i4", "i5", product=DSP, clock_mhz=300),
+    Layer(3, 1, 2, 1, "u8", "i5", product=DSP),
 )
 INSTANCE = """  {wrapper} i_c{k} (
     .clk_i(clk), .rst_ni(rst_n), .s_tdata_i(c{k}_s_tdata), .s_tvalid_i(c{k}_s_tvalid), .s_tlast_i(c{k}_s_tlast), .s_tready_o(c{k}_s_tready),
@@ -68,11 +71,6 @@ def run_emitted(bench, made, form, tmp_path, monkeypatch, **options):
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("grid", [BINARY, INTEGER, CONVOLUTION], ids=["binary", "integer", "convolution"])
+@pytest.mark.parametrize("grid", [BINARY, INTEGER, CONVOLUTION, MULTIPLIERS], ids=["binary", "integer", "convolution", "multipliers"])
 def test_mvu(grid, form, tmp_path, monkeypatch):
     run_layers("mvu", grid, form, tmp_path, monkeypatch)
-
-
-def test_mvu_of_multipliers(tmp_path, monkeypatch):
-    """These have one form."""
-    run_layers("mvu", MULTIPLIERS, "portable", tmp_path, monkeypatch)

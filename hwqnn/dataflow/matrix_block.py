@@ -288,7 +288,9 @@ class MatrixBlock(MeasuredBlock):
         address = counters(inits).bits * (after - ahead) if differ and not (self.search_stages and self.classes == 1) else 0  # else the search has it
         begins = (2 * after - beside) * several
         delayed = address + begins
-        start = Resources(lut=rom_luts(self._starts, acc) if ahead else 0, ff=bits * (ahead and not beside) + delayed)
+        rom = rom_luts(self._starts, acc, *((bits,) if inits <= _MELTED else ())) if ahead else 0
+        kept = (rom if after > 1 and inits <= _MELTED else 0) if beside else bits * ahead  # yosys moves the address's register behind a small ROM
+        start = Resources(lut=rom, ff=kept + delayed)
         set_bits = int(np.bitwise_or.reduce(self._starts, axis=None))  # in any start: a sum of one step passes below the lowest of them
         passing = (set_bits & -set_bits).bit_length() - 1 if set_bits else acc
         passing = 0 if several else min(passing, acc)

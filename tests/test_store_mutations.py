@@ -36,7 +36,7 @@ LINES = {
 """Name: a file, what stands in it once, and what shall stand there.
 
 Not here: products of DSPs that move while they are held, and a walk through too few addresses. This network's FIFOs keep either from showing; the
-bench of the matrix unit (`test_mvu_of_multipliers`) and the proof in `test_fifo.py` see them.
+bench of the matrix unit (`test_mvu`) and the proof in `test_fifo.py` see them.
 """
 
 GENERATED = {

@@ -209,7 +209,7 @@ def line(file: str, old: str, new: str) -> Mutation:
     ("file", "old", "new", "layer"),
     [
         ("accumulators.sv", "? init[p*ACC_BITS+:ACC_BITS] : acc_q", "? init[p*ACC_BITS+:ACC_BITS] : ~acc_q", "hidden.0.0"),
-        ("mvu.sv", "if (step && first_pass) pieces[sf_q]", "if (step) pieces[sf_q]", "hidden.0.0"),
+        ("mvu.sv", ".write_i(step && first_pass)", ".write_i(step)", "hidden.0.0"),
         ("activation.sv", "{acc_i[p], ODD}", "{acc_i[p], !ODD}", "output"),
         ("argmax.sv", ".SIGNED(SIGNED)) i_greater (.a_i(value)", ".SIGNED(SIGNED), .EQUAL(1'b1)) i_greater (.a_i(value)", "argmax"),
         ("argmax.sv", ".SIGNED(SIGNED)) i_greater (.a_i(value)", ".SIGNED(SIGNED == 0)) i_greater (.a_i(value)", "argmax"),

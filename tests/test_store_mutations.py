@@ -26,7 +26,7 @@ LINES = {
     "mvu: a fused word short": ("mvu.sv", "word_q == W_BITS'(W_WORDS - 1)", "word_q == W_BITS'(W_WORDS - 2)"),
     "mvu: weights too early": ("mvu.sv", "X_DELAY-(W_REGISTER?1:0)", "X_DELAY"),
     "cyclic_rom: second word first": ("cyclic_rom.sv", "FETCHED = BLOCK_RAM ? 2 : 1", "FETCHED = BLOCK_RAM ? 1 : 1"),
-    "fifo_ram: never full": ("fifo_ram.sv", "pop || write_next != read_q", "pop || 1'b1"),
+    "fifo_ram: never full": ("fifo_ram.sv", "pop || !last_fills", "pop || 1'b1"),
     "fifo_ram: block RAM moves while held": ("fifo_ram.sv", "if (advance) word_q", "word_q"),
     "pool_stream: no best so far": ("pool_stream.sv", "step && covered) words", "step && !covered) words"),
     "pool_stream: one place a row": ("pool_stream.sv", "ADDR_BITS'({column_q, beat_q})", "ADDR_BITS'(beat_q)"),

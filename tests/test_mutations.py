@@ -291,7 +291,7 @@ def test_a_block_that_stops_after_some_frames(faulty: Callable[..., Ran]) -> Non
     ("file", "old", "new"),
     [
         ("concat.sv", "if (advance) chosen_q", "chosen_q"),
-        ("fifo_shift.sv", "full_q  <= valid_q &&", "full_q  <= 1'b0 &&"),
+        ("fifo_ram.sv", "room_q  <= pop || !last_fills", "room_q  <= 1'b1"),
         ("ring_buffer.sv", "s_tready_o = held_q[COUNT_BITS-1]", "s_tready_o = 1'b1"),
     ],
     ids=["concat", "fifo", "ring"],

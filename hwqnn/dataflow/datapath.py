@@ -47,7 +47,8 @@ def make_datapath(product: Product, lanes: Lanes, words: tuple[int, ...], budget
 
 
 def datapath_cost(product: Product, store: Store, lanes: Lanes, words: int, budget_ns: float) -> tuple[Resources, int]:
-    """Cells and depth of what `make_datapath` makes, for so many words of weights: exact for lanes of up to `_EXACT` products of bits.
+    """Cells and depth of what `make_datapath` makes, for so many words of weights: exact for lanes of up to `_EXACT` products of bits
+    (`_EXACT_FUSED`).
 
     Wider lanes are counted as that much more of one of so many, for the solver asks for all widths: a heap of bits takes about as many LUTs for each,
     within 3 % from 128 bits to 3,000 (and flip-flops, within 20 %). The depth is then no more than a lower bound.
@@ -55,13 +56,16 @@ def datapath_cost(product: Product, store: Store, lanes: Lanes, words: int, budg
     if product is Product.DSP:
         made = _dsp(lanes)
         return made.cells, made.depth
-    simd = min(lanes.simd, max(1, _EXACT // (lanes.x_type.bits * lanes.w_type.bits)))
+    fused = store is Store.FUSED
+    simd = min(lanes.simd, max(1, (_EXACT_FUSED if fused else _EXACT) // (lanes.x_type.bits * lanes.w_type.bits)))
     bits = step_bits(product, simd, lanes.x_type, lanes.w_type, lanes.sum_bits)
-    cells, depth = _lane_cost(store is Store.FUSED, Lanes(1, simd, lanes.x_type, lanes.w_type, True, bits), words, budget_ns)
+    cells, depth = _lane_cost(fused, Lanes(1, simd, lanes.x_type, lanes.w_type, True, bits), words, budget_ns)
     return cells * (lanes.pe * lanes.simd / simd), depth
 
 
 _EXACT = 512
+_EXACT_FUSED = 128
+"""Their heaps take longer to plan."""
 
 
 def _lane_cost(in_luts: bool, lane: Lanes, words: int, budget_ns: float) -> tuple[Resources, int]:

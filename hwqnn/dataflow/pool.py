@@ -156,7 +156,9 @@ class StreamPool(Pooling):
         kh, kw = self.geometry.kernel
         words = (self.geometry.output(self.height, self.width)[1] if kh > 1 else 1) << (self.fold - 1).bit_length()
         count = counters(self.fold, kw, -(-self.width // kw), kh, -(-self.height // kh))
-        if words == 1:
+        if words == 1 and kh > 1 and -(-self.width // kw) > 1:  # a column that no window covers has an address, too
+            kept = Resources(lut=lut_ram(self.beat_in.bits, words))
+        elif words == 1:
             kept = Resources(ff=self.beat_in.bits)
         elif kh == 1 or self.fold == 1 or words < 2 * self.fold:  # yosys reads where one counter will point: a second address, with its own register
             kept = Resources(lut=lut_ram(self.beat_in.bits, words), ff=(words - 1).bit_length())

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow.cost import MeasuredBlock, Parts, adder_carry4, counters, rom_luts
+from hwqnn.dataflow.cost import MeasuredBlock, Parts, counters, rom_luts
 from hwqnn.dataflow.design import Beat, Datapath, Memory, Resources, Schedule
 from hwqnn.dataflow.pack import kind, memory
 from hwqnn.gates.affine import Affine, constant, variable
@@ -107,7 +107,7 @@ class ChannelAffineBlock(MeasuredBlock):
         exact = Resources(
             lut=_HANDSHAKE + late + sum(rom_luts(values, bits) for values, bits in self._words),
             ff=count.bits + depth + (depth if several and not late else 0),
-            carry4=sum(adder_carry4(counters(n).bits) for n in count.sizes),  # a reset takes them to 0: the adder stays whole
+            carry4=count.carry4,
         )
         return Parts(exact, {"counters": count.luts}, {"counters": count.levels, "datapath": self.budget_ns})
 

@@ -3,7 +3,6 @@ are constants."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +13,7 @@ from hwqnn.gates.first_stage import Term
 from hwqnn.gates.heap import BitHeap
 from hwqnn.gates.netlist import ZERO, Netlist, Wire
 from hwqnn.gates.plan import limits
+from hwqnn.gates.text import named
 
 _LUT_INPUTS = 6
 
@@ -48,7 +48,7 @@ def variable(affine: Affine, budget_ns: float, late_ns: float) -> Datapath:
     """
     one, lanes = Affine(1, affine.x_bits, affine.signed, affine.mul_bits, affine.add_bits, affine.sum_bits), affine.lanes
     n = _lane(one, budget_ns, late_ns)
-    lane = _named(n.verilog("@", _products(one), f"{_title(one)}, words from elsewhere. {_counted(n)}"))
+    lane = named("affine", n.verilog("@", _products(one), f"{_title(one)}, words from elsewhere. {n.counted}"))
     x, mul, add, y = affine.x_bits, affine.mul_bits, affine.add_bits, affine.sum_bits
     text = f"""// {lanes} x {lane[0]}
 module @ (
@@ -64,7 +64,7 @@ module @ (
   end
 endmodule
 """
-    module = _named(text)
+    module = named("affine", text)
     return Datapath(module[0], lanes * x, affine.w_bits, lanes * y, n.depth, (lane, module), (), n.cells * lanes)
 
 
@@ -78,8 +78,8 @@ def constant(affine: Affine, mul: Sequence[int], add: Sequence[int], budget_ns: 
         lane = x[p * affine.x_bits : (p + 1) * affine.x_bits]
         sums += (_tabled if len(lane) <= _LUT_INPUTS else _scaled)(n, affine, lane, mul[p], add[p])
     n.output("sum_o", sums)
-    text = n.verilog("@", _constants(affine, mul, add), f"{affine.lanes} x {_title(affine)}. {_counted(n)}")
-    module = _named(text)
+    text = n.verilog("@", _constants(affine, mul, add), f"{affine.lanes} x {_title(affine)}. {n.counted}")
+    module = named("affine", text)
     return Datapath(module[0], len(x), affine.w_bits, affine.lanes * affine.sum_bits, n.depth, (module,), (), n.cells)
 
 
@@ -159,11 +159,6 @@ def _title(affine: Affine) -> str:
     return f"mul * x + add, x of {affine.x_bits} {'signed' if affine.signed else 'unsigned'} bits, words of {affine.mul_bits} and {affine.add_bits}"
 
 
-def _counted(n: Netlist) -> str:
-    cells = n.cells
-    return f"{cells.lut} LUTs, {cells.ff} flip-flops, {cells.carry4} CARRY4; {n.depth} cycles"
-
-
 def _x(affine: Affine, text: str) -> str:
     return f"{affine.sum_bits}'({f'$signed({text})' if affine.signed else text})"
 
@@ -184,9 +179,3 @@ def _constants(affine: Affine, mul: Sequence[int], add: Sequence[int]) -> str:
     for (int p = 0; p < {affine.lanes}; p++) sum[p*{y}+:{y}] = {_x(affine, f"x_i[p*{x}+:{x}]")} * MUL[p*{y}+:{y}] + ADD[p*{y}+:{y}];
   end
 """
-
-
-def _named(text: str) -> tuple[str, str]:
-    """(name, text) of a module whose text says @ for its name: that is a hash of the rest."""
-    name = f"affine_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-    return name, text.replace("module @ (", f"module {name} (", 1)

@@ -152,6 +152,12 @@ class Netlist:
             carry4 += -(-cell.length(pins) // 4) if isinstance(cell, Carry) else 0
         return Resources(lut=lut, ff=ff, carry4=carry4)
 
+    @property
+    def counted(self) -> str:
+        """`cells` and `depth` in words."""
+        cells = self.cells
+        return f"{cells.lut} LUTs, {cells.ff} flip-flops, {cells.carry4} CARRY4; {self.depth} cycles"
+
     def verilog(self, name: str, behaviour: str, title: str = "") -> str:
         """The SystemVerilog module `name`, with ports clk_i, advance_i, the inputs and the outputs.
 

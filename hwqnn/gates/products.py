@@ -13,7 +13,6 @@ so no product bit is negative; what that is beyond w * x depends on the weights 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -24,6 +23,7 @@ from hwqnn.gates.first_stage import Term
 from hwqnn.gates.heap import BitHeap
 from hwqnn.gates.netlist import Netlist, Wire
 from hwqnn.gates.remembered import remembered
+from hwqnn.gates.text import named
 from hwqnn.ir import Bipolar, Type, UInt
 from hwqnn.resources import Resources
 
@@ -66,11 +66,11 @@ def variable(lanes: Lanes, budget_ns: float) -> Datapath:
     """Products with weights that come from elsewhere: element (p, s) at bit (p * simd + s) * w_bits of w_i. Sums lie one after another in sum_o."""
     cells, depth = variable_cost(lanes, budget_ns)
     n = _variable_lane(lanes.one(), budget_ns)
-    lane_text = n.verilog("@", _behaviour(lanes.one(), "w_i"), f"{_title(lanes.one())}, weights from elsewhere. {_counted(n)}")
-    lane = _named("products", lane_text)
+    lane_text = n.verilog("@", _behaviour(lanes.one(), "w_i"), f"{_title(lanes.one())}, weights from elsewhere. {n.counted}")
+    lane = named("products", lane_text)
     x = lanes.simd * lanes.x_type.bits
     x_slice = "x_i" if lanes.shared else f"x_i[p*{x}+:{x}]"
-    module = _named(
+    module = named(
         "products",
         f"""// {lanes.pe} x {lane[0]}{", of the same inputs" if lanes.shared else ""}
 module @ (
@@ -102,8 +102,8 @@ def fused(lanes: Lanes, words: tuple[int, ...], budget_ns: float) -> Datapath:
     rom = (
         f"  logic [{w_bits - 1}:0] w;\n  always_comb begin\n    case (w_i)\n{cases}      default: w = {w_bits}'h{words[-1]:x};\n    endcase\n  end\n"
     )
-    title = f"{lanes.pe} x {_title(lanes.one())}{', of the same inputs' if lanes.shared else ''}; {len(words)} words of weights. {_counted(n)}"
-    module = _named("products", n.verilog("@", rom + _behaviour(lanes, "w"), title))
+    title = f"{lanes.pe} x {_title(lanes.one())}{', of the same inputs' if lanes.shared else ''}; {len(words)} words of weights. {n.counted}"
+    module = named("products", n.verilog("@", rom + _behaviour(lanes, "w"), title))
     return Datapath(module[0], lanes.x_bits, address_bits, lanes.pe * lanes.sum_bits, n.depth, (module,), (), n.cells)
 
 
@@ -225,11 +225,6 @@ def _title(lane: Lanes) -> str:
     return f"Sums of {lane.simd} products, x {lane.x_type}, weights {lane.w_type}, in {lane.sum_bits} bits"
 
 
-def _counted(n: Netlist) -> str:
-    cells = n.cells
-    return f"{cells.lut} LUTs, {cells.ff} flip-flops, {cells.carry4} CARRY4; {n.depth} cycles"
-
-
 def _behaviour(lanes: Lanes, w: str) -> str:
     """Portable text that drives `sum`, given the name of the weights' vector."""
     x_bits, w_bits, bits = lanes.x_type.bits, lanes.w_type.bits, lanes.sum_bits
@@ -257,9 +252,3 @@ def _behaviour(lanes: Lanes, w: str) -> str:
     end
   end
 """
-
-
-def _named(prefix: str, text: str) -> tuple[str, str]:
-    """(name, text) of a module whose text says @ for its name: that is a hash of the rest."""
-    name = f"{prefix}_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-    return name, text.replace("module @ (", f"module {name} (", 1)

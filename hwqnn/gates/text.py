@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
 from hwqnn.gates.cells import ZERO, Carry, Cell, Lut, Register, Wire
@@ -45,6 +46,12 @@ def module(
 {"".join(_registers(port, len(wires), depth) for port, wires in outputs.items())}`endif
 endmodule
 """
+
+
+def named(prefix: str, text: str) -> tuple[str, str]:
+    """(name, text) of a module whose text says @ for its name: that is a hash of the rest."""
+    name = f"{prefix}_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    return name, text.replace("module @ (", f"module {name} (", 1)
 
 
 def _registers(port: str, bits: int, depth: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from hwqnn.gates import tables
 from hwqnn.gates.frozen_lookup import lookup
 from hwqnn.gates.heap import BitHeap
 from hwqnn.gates.netlist import Netlist, Wire
+from hwqnn.gates.text import named
 
 _LUT_INPUTS = 6
 
@@ -54,15 +54,9 @@ def votes(count: Count, budget_ns: float) -> Datapath:
                 if weight >> column & 1:
                     heap.add(column, match)
     n.output("sum_o", [wire for heap in heaps for wire in heap.sum(count.sum_bits)])
-    cells = n.cells
-    title = (
-        f"Votes of {len(count.weights)} members for {count.lanes} of {count.lanes * count.fold} classes.\n"
-        f"{cells.lut} LUTs, {cells.ff} flip-flops, {cells.carry4} CARRY4; {n.depth} cycles"
-    )
-    text = n.verilog("@", _behaviour(count), title)
-    module = f"votes_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-    texts = ((module, text.replace("module @ (", f"module {module} (", 1)),)
-    return Datapath(module, len(x), len(w), count.lanes * count.sum_bits, n.depth, texts, (), cells)
+    title = f"Votes of {len(count.weights)} members for {count.lanes} of {count.lanes * count.fold} classes.\n{n.counted}"
+    module = named("votes", n.verilog("@", _behaviour(count), title))
+    return Datapath(module[0], len(x), len(w), count.lanes * count.sum_bits, n.depth, (module,), (), n.cells)
 
 
 def _matches(n: Netlist, count: Count, label: Sequence[Wire], step: Sequence[Wire]) -> list[Wire]:

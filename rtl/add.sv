@@ -19,27 +19,21 @@ module add #(
   output logic                          m_tlast_o,
   input  logic                          m_tready_i
 );
-  localparam int unsigned STEP_BITS = BEATS > 1 ? $clog2(BEATS) : 1;
 
   if (PE < 1 || BEATS < 1 || A_BITS < 1 || B_BITS < 1) begin : gen_bad_size
     $fatal(1, "add: sizes must be at least 1");
   end
 
-  logic advance, step, last, both;
-  logic [STEP_BITS-1:0] step_q;
+  logic advance, both;
   assign both = &s_tvalid_i;
-  assign last = step_q == STEP_BITS'(BEATS - 1);
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni) step_q <= '0;
-    else if (step) step_q <= last ? '0 : step_q + STEP_BITS'(1);
-  end
 
-  step_control #(.DEPTH(1)) i_control (
-    .clk_i, .rst_ni, .need_i(1'b1), .give_i(1'b1), .last_i(last), .s_tvalid_i(both),
+  step_control #(.DEPTH(1), .VECTORS(BEATS)) i_control (
+    .clk_i, .rst_ni, .need_i(1'b1), .give_i(1'b1), .last_i(1'b1), .s_tvalid_i(both),
     /* verilator lint_off PINCONNECTEMPTY */  // of both inputs: each of them waits for the other
     .s_tready_o(),
+    .step_o(),  // all that moves is in there
     /* verilator lint_on PINCONNECTEMPTY */
-    .m_tvalid_o, .m_tlast_o, .m_tready_i, .advance_o(advance), .step_o(step)
+    .m_tvalid_o, .m_tlast_o, .m_tready_i, .advance_o(advance)
   );
   assign s_tready_o = {advance && s_tvalid_i[0], advance && s_tvalid_i[1]};
 

@@ -41,16 +41,24 @@ module argmax #(
   logic advance, step;
   /* verilator lint_on UNUSEDSIGNAL */
   logic last;
-  logic [OUT_BITS-LOW-1:0] base_q;  // the index of lane 0, less the low bits that are always 0
+  logic [OUT_BITS-LOW-1:0] lane_0;  // its index, less the low bits that are always 0
   if (FOLD > 1) begin : gen_base
-    assign last = base_q == (OUT_BITS - LOW)'((PE >> LOW) * (FOLD - 1));
-    always_ff @(posedge clk_i) begin
-      if (!rst_ni) base_q <= '0;
-      else if (step) base_q <= last ? '0 : base_q + (OUT_BITS - LOW)'(PE >> LOW);
+    if (PE >> LOW == 1) begin : gen_power
+      logic [$clog2(FOLD)-1:0] beat;
+      counter #(.COUNT(FOLD)) i_beat (.clk_i, .rst_ni, .step_i(step), .value_o(beat), .last_o(last));
+      assign lane_0 = (OUT_BITS - LOW)'(beat);
+    end else begin : gen_odd
+      logic [OUT_BITS-LOW-1:0] lane_0_q;
+      boundary #(.WIDTH(OUT_BITS - LOW)) i_lane_0 (.word_i(lane_0_q), .word_o(lane_0));  // apart from the adder, as in counter
+      boundary i_last (.word_i(lane_0 == (OUT_BITS - LOW)'((PE >> LOW) * (FOLD - 1))), .word_o(last));
+      always_ff @(posedge clk_i) begin
+        if (!rst_ni || (step && last)) lane_0_q <= '0;
+        else if (step) lane_0_q <= lane_0_q + (OUT_BITS - LOW)'(PE >> LOW);
+      end
     end
   end else begin : gen_one_beat
     assign last   = 1'b1;
-    assign base_q = '0;
+    assign lane_0 = '0;
   end
 
   step_control #(.DEPTH(1 + LATE), .VECTORS(VECTORS)) i_control (
@@ -88,10 +96,10 @@ module argmax #(
     end
     if (FOLD > 1) begin : gen_beats
       delay #(.WIDTH(OUT_BITS - LOW + 1), .DEPTH(LATE)) i_late (
-        .clk_i, .rst_ni, .advance_i(advance), .word_i({base_q == '0, base_q}), .word_o({first, base_late})
+        .clk_i, .rst_ni, .advance_i(advance), .word_i({lane_0 == '0, lane_0}), .word_o({first, base_late})
       );
     end else begin : gen_one_beat
-      assign {first, base_late} = {1'b1, base_q};
+      assign {first, base_late} = {1'b1, lane_0};
     end
     assign index = POWER ? OUT_BITS'(base_late) << LOW | OUT_BITS'(lane) : (OUT_BITS'(base_late) << LOW) + OUT_BITS'(lane);
 
@@ -119,7 +127,7 @@ module argmax #(
     assign m_tdata_o = index_q;
   end else begin : gen_several
     logic [OUT_BITS-1:0] base;
-    assign base = OUT_BITS'(base_q) << LOW;
+    assign base = OUT_BITS'(lane_0) << LOW;
     // What lane p meets begins at place p * K, the greatest first; what the last lane leaves, at PE * K. (Flat: yosys knows no arrays inside a
     // generate block.)
     logic [(PE+1)*K*WIDTH-1:0] best;

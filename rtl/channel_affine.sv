@@ -35,20 +35,16 @@ module channel_affine #(
   end
 
   logic step, last;
-  logic [STEP_BITS-1:0] step_q;
-  assign last = step_q == STEP_BITS'(FOLD - 1);
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni) step_q <= '0;
-    else if (step) step_q <= last ? '0 : step_q + STEP_BITS'(1);
-  end
+  logic [STEP_BITS-1:0] beat;
+  counter #(.COUNT(FOLD)) i_beat (.clk_i, .rst_ni, .step_i(step), .value_o(beat), .last_o(last));
 
   step_control #(.DEPTH(DP_DEPTH), .VECTORS(VECTORS)) i_control (
     .clk_i, .rst_ni, .need_i(1'b1), .give_i(1'b1), .last_i(last), .s_tvalid_i, .s_tready_o,
     .m_tvalid_o, .m_tlast_o, .m_tready_i, .advance_o(dp_advance_o), .step_o(step)
   );
 
-  word_rom #(.WIDTH(PE * MUL_BITS), .DEPTH(FOLD), .FILE(MUL_FILE)) i_mul (.addr_i(step_q), .word_o(dp_w_o[0+:PE*MUL_BITS]));
-  word_rom #(.WIDTH(PE * ADD_BITS), .DEPTH(FOLD), .FILE(ADD_FILE)) i_add (.addr_i(step_q), .word_o(dp_w_o[PE*MUL_BITS+:PE*ADD_BITS]));
+  word_rom #(.WIDTH(PE * MUL_BITS), .DEPTH(FOLD), .FILE(MUL_FILE)) i_mul (.addr_i(beat), .word_o(dp_w_o[0+:PE*MUL_BITS]));
+  word_rom #(.WIDTH(PE * ADD_BITS), .DEPTH(FOLD), .FILE(ADD_FILE)) i_add (.addr_i(beat), .word_o(dp_w_o[PE*MUL_BITS+:PE*ADD_BITS]));
 
   assign dp_x_o = s_tdata_i;
   assign m_tdata_o = dp_sum_i;

@@ -29,13 +29,9 @@ module concat #(
   end
 
   logic advance, step, last, turn, ready;  // turn: which input's
-  logic [STEP_BITS-1:0] step_q;
-  assign turn = step_q >= STEP_BITS'(A_FOLD);
-  assign last = step_q == STEP_BITS'(STEPS - 1);
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni) step_q <= '0;
-    else if (step) step_q <= last ? '0 : step_q + STEP_BITS'(1);
-  end
+  logic [STEP_BITS-1:0] beat;
+  boundary i_turn (.word_i(beat >= STEP_BITS'(A_FOLD)), .word_o(turn));
+  counter #(.COUNT(STEPS)) i_beat (.clk_i, .rst_ni, .step_i(step), .value_o(beat), .last_o(last));
 
   step_control #(.DEPTH(1), .VECTORS(VECTORS)) i_control (
     .clk_i, .rst_ni, .need_i(1'b1), .give_i(1'b1), .last_i(last), .s_tvalid_i(s_tvalid_i[turn]), .s_tready_o(ready),

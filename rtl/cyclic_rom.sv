@@ -29,21 +29,23 @@ module cyclic_rom #(
     initial $readmemh(FILE, first_words);
 
     localparam int unsigned FETCHED = BLOCK_RAM ? 2 : 1;  // words that are shown or on their way
-    logic [ADDR_BITS-1:0] addr_q;                         // of the one after them
-    always_ff @(posedge clk_i) begin
-      if (!rst_ni) addr_q <= ADDR_BITS'(FETCHED % DEPTH);
-      else if (next_i) addr_q <= (addr_q == ADDR_BITS'(DEPTH - 1)) ? '0 : addr_q + ADDR_BITS'(1);
-    end
+    logic [ADDR_BITS-1:0] addr;                           // of the one after them
+    counter #(.COUNT(DEPTH), .START(FETCHED % DEPTH)) i_addr (
+      .clk_i, .rst_ni, .step_i(next_i), .value_o(addr),
+      /* verilator lint_off PINCONNECTEMPTY */  // the first follows it in any case
+      .last_o()
+      /* verilator lint_on PINCONNECTEMPTY */
+    );
 
     logic [WIDTH-1:0] word_d, word_q;
     if (BLOCK_RAM) begin : gen_block_ram
       (* ram_style = "block", rom_style = "block" *) logic [WIDTH-1:0] words[DEPTH];
       initial $readmemh(FILE, words);
       logic [WIDTH-1:0] read_q;
-      always_ff @(posedge clk_i) if (next_i || !rst_ni) read_q <= words[rst_ni ? addr_q : ADDR_BITS'(1)];
+      always_ff @(posedge clk_i) if (next_i || !rst_ni) read_q <= words[rst_ni ? addr : ADDR_BITS'(1)];
       assign word_d = read_q;
     end else begin : gen_luts
-      word_rom #(.WIDTH(WIDTH), .DEPTH(DEPTH), .FILE(FILE)) i_rom (.addr_i(addr_q), .word_o(word_d));
+      word_rom #(.WIDTH(WIDTH), .DEPTH(DEPTH), .FILE(FILE)) i_rom (.addr_i(addr), .word_o(word_d));
     end
     always_ff @(posedge clk_i) begin
       if (!rst_ni) word_q <= first_words[0];

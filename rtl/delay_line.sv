@@ -26,22 +26,21 @@ module delay_line #(
     assign word_o = wait_q[(STEPS-1)*WIDTH+:WIDTH];
   end else begin : gen_ram
     localparam int unsigned ADDR_BITS = $clog2(STEPS);
-    logic [ADDR_BITS-1:0] addr_q, addr_d;
-    assign addr_d = addr_q == ADDR_BITS'(STEPS - 1) ? '0 : addr_q + ADDR_BITS'(1);
-    always_ff @(posedge clk_i) begin
-      if (!rst_ni) addr_q <= '0;
-      else if (step_i) addr_q <= addr_d;
-    end
+    logic [ADDR_BITS-1:0] addr;
+    /* verilator lint_off UNUSEDSIGNAL */  // block RAM is told of the next step
+    logic last;
+    /* verilator lint_on UNUSEDSIGNAL */
+    counter #(.COUNT(STEPS)) i_addr (.clk_i, .rst_ni, .step_i, .value_o(addr), .last_o(last));
     if (STORE == 2) begin : gen_block_ram  // fetches the word of the next step
       (* ram_style = "block", no_rw_check *) logic [WIDTH-1:0] words[STEPS];
       logic [WIDTH-1:0] read_q;
-      always_ff @(posedge clk_i) if (step_i) words[addr_q] <= word_i;
-      always_ff @(posedge clk_i) if (step_i) read_q <= words[addr_d];
+      always_ff @(posedge clk_i) if (step_i) words[addr] <= word_i;
+      always_ff @(posedge clk_i) if (step_i) read_q <= words[last ? '0 : addr + ADDR_BITS'(1)];
       assign word_o = read_q;
     end else begin : gen_lut_ram
       (* ram_style = "distributed" *) logic [WIDTH-1:0] words[STEPS];
-      always_ff @(posedge clk_i) if (step_i) words[addr_q] <= word_i;
-      assign word_o = words[addr_q];
+      always_ff @(posedge clk_i) if (step_i) words[addr] <= word_i;
+      assign word_o = words[addr];
     end
   end
 endmodule

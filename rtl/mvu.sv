@@ -76,36 +76,24 @@ module mvu #(
   end
 
   // The steps.
-  logic advance, step, first_pass, last_pass, first_piece, last_piece, last_set;
-  logic [SF_BITS-1:0] sf_q;
-  logic [NF_BITS-1:0] nf_q;
-  assign first_pass  = nf_q == '0;
-  assign last_pass   = nf_q == NF_BITS'(NF - 1);
-  assign first_piece = sf_q == '0;
-  assign last_piece  = sf_q == SF_BITS'(SF - 1);
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      sf_q <= '0;
-      nf_q <= '0;
-    end else if (step) begin
-      sf_q <= last_piece ? '0 : sf_q + SF_BITS'(1);
-      if (last_piece) nf_q <= last_pass ? '0 : nf_q + NF_BITS'(1);
-    end
-  end
+  logic advance, step, first_pass, first_piece, last_piece, last_set;
+  /* verilator lint_off UNUSEDSIGNAL */  // of several groups the set tells
+  logic last_pass;
+  /* verilator lint_on UNUSEDSIGNAL */
+  logic [SF_BITS-1:0] piece;
+  logic [NF_BITS-1:0] pass;
+  counter #(.COUNT(SF)) i_piece (.clk_i, .rst_ni, .step_i(step), .value_o(piece), .last_o(last_piece));
+  counter #(.COUNT(NF)) i_pass (.clk_i, .rst_ni, .step_i(step && last_piece), .value_o(pass), .last_o(last_pass));
+  assign first_piece = piece == '0;
+  assign first_pass  = pass == '0;
 
   // Which outputs of the whole matrix this pass computes.
   logic [SET_BITS-1:0] set;
   if (GROUPS > 1) begin : gen_groups
-    logic [SET_BITS-1:0] set_q;
-    assign last_set = set_q == SET_BITS'(SETS - 1);
-    always_ff @(posedge clk_i) begin
-      if (!rst_ni) set_q <= '0;
-      else if (step && last_piece) set_q <= last_set ? '0 : set_q + SET_BITS'(1);
-    end
-    assign set = set_q;
+    counter #(.COUNT(SETS)) i_set (.clk_i, .rst_ni, .step_i(step && last_piece), .value_o(set), .last_o(last_set));
   end else begin : gen_one_group
     assign last_set = last_pass;
-    assign set      = nf_q;
+    assign set      = pass;
   end
 
   step_control #(.DEPTH(X_DELAY + DP_DEPTH + 1 + SEARCH), .VECTORS(VECTORS / GROUPS)) i_control (
@@ -124,9 +112,9 @@ module mvu #(
     assign x = piece_q;
   end else begin : gen_kept
     logic [SF_BITS-1:0] address_q;
-    always_ff @(posedge clk_i) if (advance) address_q <= sf_q;
+    always_ff @(posedge clk_i) if (advance) address_q <= piece;
     lut_ram #(.WIDTH(X_BITS), .DEPTH(SF)) i_pieces (
-      .clk_i, .write_i(step && first_pass), .write_addr_i(sf_q), .word_i(s_tdata_i), .read_addr_i(address_q), .word_o(x)
+      .clk_i, .write_i(step && first_pass), .write_addr_i(piece), .word_i(s_tdata_i), .read_addr_i(address_q), .word_o(x)
     );
   end
   if (X_REGISTER) begin : gen_x_register
@@ -156,12 +144,14 @@ module mvu #(
   if (W_WORDS == 1 && W_STORE == 2) begin : gen_no_address
     assign w = '0;
   end else if (W_STORE == 2) begin : gen_address
-    logic [W_BITS-1:0] word_q;
-    always_ff @(posedge clk_i) begin
-      if (!rst_ni) word_q <= '0;
-      else if (advance && stepped[X_DELAY]) word_q <= word_q == W_BITS'(W_WORDS - 1) ? '0 : word_q + W_BITS'(1);
-    end
-    assign w = word_q;
+    logic [$clog2(W_WORDS)-1:0] word;
+    counter #(.COUNT(W_WORDS)) i_word (
+      .clk_i, .rst_ni, .step_i(advance && stepped[X_DELAY]), .value_o(word),
+      /* verilator lint_off PINCONNECTEMPTY */  // the first follows it in any case
+      .last_o()
+      /* verilator lint_on PINCONNECTEMPTY */
+    );
+    assign w = W_BITS'(word);
   end else begin : gen_rom
     localparam bit W_REGISTER = W_STORE == 1 && X_REGISTER;
     logic [W_BITS-1:0] word;

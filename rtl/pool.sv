@@ -31,13 +31,9 @@ module pool #(
   end
 
   logic step, first, last;
-  logic [TAP_BITS-1:0] tap_q;
-  assign first = tap_q == '0;
-  assign last  = tap_q == TAP_BITS'(TAPS - 1);
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni) tap_q <= '0;
-    else if (step) tap_q <= last ? '0 : tap_q + TAP_BITS'(1);
-  end
+  logic [TAP_BITS-1:0] tap;
+  assign first = tap == '0;
+  counter #(.COUNT(TAPS)) i_tap (.clk_i, .rst_ni, .step_i(step), .value_o(tap), .last_o(last));
 
   step_control #(.DEPTH(1), .VECTORS(PIXELS * FOLD)) i_control (
     .clk_i, .rst_ni, .need_i(1'b1), .give_i(last), .last_i(last), .s_tvalid_i, .s_tready_o,

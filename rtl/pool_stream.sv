@@ -47,41 +47,41 @@ module pool_stream #(
 
   // Where the beat lies: which one of its pixel, in which place of which window.
   logic step, pixel_ends, across_ends, row_ends, down_ends, frame_ends;
-  logic [BEAT_BITS-1:0] beat_q;
-  logic [KX_BITS-1:0] kx_q;
-  logic [COLUMN_BITS-1:0] column_q;
-  logic [KY_BITS-1:0] ky_q;
-  logic [LINE_BITS-1:0] line_q;
-  assign pixel_ends  = beat_q == BEAT_BITS'(FOLD - 1);
-  assign across_ends = kx_q == KX_BITS'(KERNEL_W - 1);
-  assign down_ends   = ky_q == KY_BITS'(KERNEL_H - 1);
-  assign row_ends    = pixel_ends && kx_q == KX_BITS'((WIDTH - 1) % KERNEL_W) && column_q == COLUMN_BITS'(LAST_COLUMN);
-  assign frame_ends  = row_ends && ky_q == KY_BITS'((HEIGHT - 1) % KERNEL_H) && line_q == LINE_BITS'(LAST_LINE);
+  /* verilator lint_off UNUSEDSIGNAL */  // a place of the one word
+  logic [BEAT_BITS-1:0] beat;
+  /* verilator lint_on UNUSEDSIGNAL */
+  logic [KX_BITS-1:0] kx_q, kx;
+  logic [COLUMN_BITS-1:0] column_q, column;
+  logic [KY_BITS-1:0] ky_q, ky;
+  logic [LINE_BITS-1:0] line_q, line;
+  counter #(.COUNT(FOLD)) i_beat (.clk_i, .rst_ni, .step_i(step), .value_o(beat), .last_o(pixel_ends));
+  boundary #(.WIDTH(KX_BITS + COLUMN_BITS + KY_BITS + LINE_BITS)) i_place (  // apart from the adders, as in counter
+    .word_i({kx_q, column_q, ky_q, line_q}), .word_o({kx, column, ky, line})
+  );
+  assign across_ends = kx == KX_BITS'(KERNEL_W - 1);
+  assign down_ends   = ky == KY_BITS'(KERNEL_H - 1);
+  assign row_ends    = pixel_ends && kx == KX_BITS'((WIDTH - 1) % KERNEL_W) && column == COLUMN_BITS'(LAST_COLUMN);
+  assign frame_ends  = row_ends && ky == KY_BITS'((HEIGHT - 1) % KERNEL_H) && line == LINE_BITS'(LAST_LINE);
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      beat_q   <= '0;
-      kx_q     <= '0;
-      column_q <= '0;
-      ky_q     <= '0;
-      line_q   <= '0;
-    end else if (step) begin
-      beat_q <= pixel_ends ? '0 : beat_q + BEAT_BITS'(1);
-      if (pixel_ends) kx_q <= row_ends || across_ends ? '0 : kx_q + KX_BITS'(1);
-      if (pixel_ends && (row_ends || across_ends)) column_q <= row_ends ? '0 : column_q + COLUMN_BITS'(1);
-      if (row_ends) ky_q <= frame_ends || down_ends ? '0 : ky_q + KY_BITS'(1);
-      if (row_ends && (frame_ends || down_ends)) line_q <= frame_ends ? '0 : line_q + LINE_BITS'(1);
-    end
+    if (!rst_ni) kx_q <= '0;
+    else if (step && pixel_ends) kx_q <= row_ends || across_ends ? '0 : kx_q + KX_BITS'(1);
+    if (!rst_ni || (step && row_ends)) column_q <= '0;
+    else if (step && pixel_ends && across_ends) column_q <= column_q + COLUMN_BITS'(1);
+    if (!rst_ni) ky_q <= '0;
+    else if (step && row_ends) ky_q <= frame_ends || down_ends ? '0 : ky_q + KY_BITS'(1);
+    if (!rst_ni || (step && frame_ends)) line_q <= '0;
+    else if (step && row_ends && down_ends) line_q <= line_q + LINE_BITS'(1);
   end
 
   logic covered, first, give, last;
   if (LAST_COLUMN == COLUMNS) begin : gen_columns_left
-    assign covered = column_q != COLUMN_BITS'(LAST_COLUMN);
+    assign covered = column != COLUMN_BITS'(LAST_COLUMN);
   end else begin : gen_no_columns_left
     assign covered = 1'b1;
   end
-  assign first = kx_q == '0 && ky_q == '0;
+  assign first = kx == '0 && ky == '0;
   assign give  = covered && across_ends && down_ends;  // rows left over never fill a window
-  assign last  = pixel_ends && column_q == COLUMN_BITS'(COLUMNS - 1) && line_q == LINE_BITS'(LINES - 1);
+  assign last  = pixel_ends && column == COLUMN_BITS'(COLUMNS - 1) && line == LINE_BITS'(LINES - 1);
 
   step_control #(.DEPTH(1)) i_control (
     .clk_i, .rst_ni, .need_i(1'b1), .give_i(give), .last_i(last), .s_tvalid_i, .s_tready_o, .m_tvalid_o, .m_tlast_o, .m_tready_i,
@@ -100,24 +100,30 @@ module pool_stream #(
 
   // The best of each window so far; of one row of windows, if they have several rows, else of one window.
   localparam int unsigned WORDS = (KERNEL_H > 1 ? COLUMNS : 1) << $clog2(FOLD);
-  localparam int unsigned ADDR_BITS = WORDS > 1 ? $clog2(WORDS) : 1;
-  (* ram_style = "distributed" *) logic [PE*BITS-1:0] words[WORDS];
-  logic [ADDR_BITS-1:0] addr;
   logic [PE*BITS-1:0] kept, best, best_q;
-  if (KERNEL_H > 1 && FOLD > 1) begin : gen_columns_of_beats
-    assign addr = ADDR_BITS'({column_q, beat_q});
-  end else if (KERNEL_H > 1) begin : gen_columns
-    assign addr = ADDR_BITS'(column_q);
-  end else begin : gen_beats
-    assign addr = beat_q;
+  if (WORDS == 1) begin : gen_word
+    logic [PE*BITS-1:0] kept_q;
+    always_ff @(posedge clk_i) if (step && covered) kept_q <= best;
+    assign kept = kept_q;
+  end else begin : gen_words
+    localparam int unsigned ADDR_BITS = $clog2(WORDS);
+    logic [ADDR_BITS-1:0] addr;
+    if (KERNEL_H > 1 && FOLD > 1) begin : gen_columns_of_beats
+      assign addr = ADDR_BITS'({column, beat});
+    end else if (KERNEL_H > 1) begin : gen_columns
+      assign addr = ADDR_BITS'(column);
+    end else begin : gen_beats
+      assign addr = beat;
+    end
+    (* ram_style = "distributed" *) logic [PE*BITS-1:0] words[WORDS];
+    always_ff @(posedge clk_i) if (step && covered) words[addr] <= best;
+    assign kept = words[addr];
   end
-  assign kept = words[addr];
   for (genvar p = 0; p < PE; p++) begin : gen_lane
     extreme #(.BITS(BITS), .SIGNED(SIGNED)) i_best (
       .a_i(s_tdata_i[p*BITS+:BITS]), .b_i(kept[p*BITS+:BITS]), .first_i(first), .least_i(least[p]), .value_o(best[p*BITS+:BITS])
     );
   end
-  always_ff @(posedge clk_i) if (step && covered) words[addr] <= best;
   always_ff @(posedge clk_i) if (step) best_q <= best;
   assign m_tdata_o = best_q;
 

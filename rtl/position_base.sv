@@ -19,13 +19,10 @@ module position_base #(
     logic last_column_q;  // a register, for the row's word waits for it
     assign last_column = last_column_q;
     always_ff @(posedge clk_i) begin
-      if (!rst_ni) begin
-        column_q      <= '0;
-        last_column_q <= 1'b0;
-      end else if (next_i) begin
-        column_q      <= last_column ? '0 : column_q + COLUMN_BITS'(1);
-        last_column_q <= column_q == COLUMN_BITS'(COLUMNS - 2);
-      end
+      if (!rst_ni || (next_i && last_column)) column_q <= '0;
+      else if (next_i) column_q <= column_q + COLUMN_BITS'(1);
+      if (!rst_ni) last_column_q <= 1'b0;
+      else if (next_i) last_column_q <= column_q == COLUMN_BITS'(COLUMNS - 2);
     end
   end else begin : gen_one_column
     assign last_column = 1'b1;

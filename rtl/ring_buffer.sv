@@ -28,6 +28,7 @@ module ring_buffer #(
   output logic                  m_tlast_o,
   input  logic                  m_tready_i,
   // The step to come
+  input  logic                  there_i,  // what follows tells of one
   /* verilator lint_off UNUSEDSIGNAL */  // a pixel of one beat has no others
   input  logic [BEAT_BITS-1:0]  beat_i,   // which beat of the pixel it reads
   /* verilator lint_on UNUSEDSIGNAL */
@@ -59,15 +60,9 @@ module ring_buffer #(
   logic [PIXEL_BITS-1:0] write_pixel_q;
   assign write = s_tvalid_i && s_tready_o;
   if (BEATS > 1) begin : gen_write_beat
-    logic [BEAT_BITS-1:0] write_beat_q;
     logic last_beat;
-    assign last_beat   = write_beat_q == BEAT_BITS'(BEATS - 1);
-    assign write_beat  = write_beat_q;
+    counter #(.COUNT(BEATS)) i_write_beat (.clk_i, .rst_ni, .step_i(write), .value_o(write_beat), .last_o(last_beat));
     assign wrote_pixel = write && last_beat;
-    always_ff @(posedge clk_i) begin
-      if (!rst_ni) write_beat_q <= '0;
-      else if (write) write_beat_q <= last_beat ? '0 : write_beat_q + BEAT_BITS'(1);
-    end
   end else begin : gen_write_pixel
     assign write_beat  = '0;
     assign wrote_pixel = write;
@@ -113,7 +108,7 @@ module ring_buffer #(
   end
 
   step_control #(.DEPTH(BLOCK_RAM ? 2 : 1)) i_control (
-    .clk_i, .rst_ni, .need_i(1'b1), .give_i(1'b1), .last_i, .s_tvalid_i(have),
+    .clk_i, .rst_ni, .need_i(1'b1), .give_i(1'b1), .last_i, .s_tvalid_i(have && there_i),
     /* verilator lint_off PINCONNECTEMPTY */  // a step takes nothing from the stream
     .s_tready_o(),
     /* verilator lint_on PINCONNECTEMPTY */

@@ -27,13 +27,13 @@ module step_control #(
 
   logic last_vector;
   if (VECTORS > 1) begin : gen_vectors
-    localparam int unsigned VECTOR_BITS = $clog2(VECTORS);
-    logic [VECTOR_BITS-1:0] vector_q;
-    assign last_vector = vector_q == VECTOR_BITS'(VECTORS - 1);
-    always_ff @(posedge clk_i) begin
-      if (!rst_ni) vector_q <= '0;
-      else if (step_o && give_i && last_i) vector_q <= last_vector ? '0 : vector_q + VECTOR_BITS'(1);
-    end
+    counter #(.COUNT(VECTORS)) i_vector (
+      .clk_i, .rst_ni, .step_i(step_o && give_i && last_i),
+      /* verilator lint_off PINCONNECTEMPTY */  // which one it is nobody asks
+      .value_o(),
+      /* verilator lint_on PINCONNECTEMPTY */
+      .last_o(last_vector)
+    );
   end else begin : gen_one_vector
     assign last_vector = 1'b1;
   end

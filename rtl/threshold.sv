@@ -43,13 +43,11 @@ module threshold #(
   end
 
   logic advance, step, last;
-  logic [STEP_BITS-1:0] step_q;
+  /* verilator lint_off UNUSEDSIGNAL */  // of one row nobody asks which
+  logic [STEP_BITS-1:0] beat;
+  /* verilator lint_on UNUSEDSIGNAL */
 
-  assign last = step_q == STEP_BITS'(FOLD - 1);
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni) step_q <= '0;
-    else if (step) step_q <= last ? '0 : step_q + STEP_BITS'(1);
-  end
+  counter #(.COUNT(FOLD)) i_beat (.clk_i, .rst_ni, .step_i(step), .value_o(beat), .last_o(last));
 
   step_control #(.DEPTH(SEARCH_REGISTERS * STAGES), .VECTORS(VECTORS)) i_control (
     .clk_i, .rst_ni, .need_i(1'b1), .give_i(1'b1), .last_i(last), .s_tvalid_i, .s_tready_o,
@@ -60,7 +58,7 @@ module threshold #(
   logic [PE-1:0][STAGES-1:0] n;
   logic [ROW_BITS-1:0] row;
   if (ROWS > 1) begin : gen_row
-    assign row = step_q;
+    assign row = beat;
   end else begin : gen_no_row
     assign row = '0;
   end

@@ -32,12 +32,8 @@ module vote #(
   end
 
   logic step, last;
-  logic [W_BITS-1:0] step_q;
-  assign last = step_q == W_BITS'(FOLD - 1);
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni) step_q <= '0;
-    else if (step) step_q <= last ? '0 : step_q + W_BITS'(1);
-  end
+  logic [(FOLD > 1 ? $clog2(FOLD) : 1)-1:0] lanes;  // which of all
+  counter #(.COUNT(FOLD)) i_lanes (.clk_i, .rst_ni, .step_i(step), .value_o(lanes), .last_o(last));
 
   step_control #(.DEPTH(DP_DEPTH), .VECTORS(VECTORS)) i_control (
     .clk_i, .rst_ni, .need_i(1'b1), .give_i(1'b1), .last_i(last), .s_tvalid_i,
@@ -49,7 +45,7 @@ module vote #(
   assign s_tready_o = dp_advance_o && last;
 
   assign dp_x_o = s_tdata_i;
-  assign dp_w_o = step_q;
+  assign dp_w_o = W_BITS'(lanes);
   assign m_tdata_o = dp_sum_i;
 
 `ifndef SYNTHESIS

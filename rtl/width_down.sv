@@ -28,7 +28,9 @@ module width_down #(
   logic [PART_BITS-1:0] part_q;
   logic valid_q, last_q, last_part;
   logic [RATIO-1:0][WIDTH-1:0] parts_q;
-  assign last_part  = part_q == PART_BITS'(RATIO - 1);
+  logic [PART_BITS-1:0] part;
+  boundary #(.WIDTH(PART_BITS)) i_part_seen (.word_i(part_q), .word_o(part));  // apart from the adder, as in counter
+  boundary i_last_part (.word_i(part == PART_BITS'(RATIO - 1)), .word_o(last_part));
   assign s_tready_o = !valid_q || (m_tready_i && last_part);
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
@@ -46,7 +48,7 @@ module width_down #(
     end
   end
 
-  choose #(.WIDTH(WIDTH), .COUNT(RATIO)) i_part (.words_i(parts_q), .index_i(part_q), .word_o(m_tdata_o));
+  choose #(.WIDTH(WIDTH), .COUNT(RATIO)) i_part (.words_i(parts_q), .index_i(part), .word_o(m_tdata_o));
   assign m_tvalid_o = valid_q;
   assign m_tlast_o  = last_q && last_part;
 

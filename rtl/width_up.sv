@@ -28,29 +28,30 @@ module width_up #(
     $fatal(1, "width_up: BEATS must be a positive multiple of RATIO");
   end
 
-  logic [PART_BITS-1:0] part_q;
+  logic [PART_BITS-1:0] part_q, part;
+  boundary #(.WIDTH(PART_BITS)) i_part (.word_i(part_q), .word_o(part));  // apart from the adder, as in counter
   logic give;
   logic [RATIO-2:0][WIDTH-1:0] stored_q;
 
   // The handshakes of both sides pass through in the same cycle: what they wait for is a register.
   if (RATIO == 2) begin : gen_pair
-    assign give = part_q[0];
+    assign give = part[0];
   end else begin : gen_more
     logic give_q;
     always_ff @(posedge clk_i) begin
       if (!rst_ni) give_q <= 1'b0;
-      else if (s_tvalid_i && s_tready_o) give_q <= part_q == PART_BITS'(RATIO - 2);
+      else if (s_tvalid_i && s_tready_o) give_q <= part == PART_BITS'(RATIO - 2);
     end
     assign give = give_q;
   end
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) part_q <= '0;
-    else if (s_tvalid_i && s_tready_o) part_q <= give ? '0 : part_q + PART_BITS'(1);
+    if (!rst_ni || (m_tvalid_o && m_tready_i)) part_q <= '0;
+    else if (s_tvalid_i && s_tready_o) part_q <= part_q + PART_BITS'(1);
   end
 
   // Each part has its own enable: no data multiplexer, where a shift register would have toggled every bit.
   for (genvar r = 0; r < RATIO - 1; r++) begin : gen_part
-    always_ff @(posedge clk_i) if (s_tvalid_i && part_q == PART_BITS'(r)) stored_q[r] <= s_tdata_i;
+    always_ff @(posedge clk_i) if (s_tvalid_i && part == PART_BITS'(r)) stored_q[r] <= s_tdata_i;
   end
 
   assign m_tdata_o  = {s_tdata_i, stored_q};

@@ -1,6 +1,7 @@
 // Sliding window: takes a map once, row by row, and gives for each output pixel the elements under the kernel, tap by tap; a tap outside the map gives
 // the pad word. The order within a pixel: for each tile of TILE channels, for each kernel row and column, the tile's beats. All positions are walked
-// in differences: every step adds one of a few constants, chosen by the innermost loop that goes on.
+// in differences: every step adds one of a few constants, chosen by the innermost loop that goes on. The walk is a step ahead of the ring, and what it
+// says of a step waits in registers: so no path leads through both the loops and the ring's adders.
 module window #(
   parameter int unsigned BITS = 1,         // of an element
   parameter int unsigned E = 1,            // elements a beat
@@ -38,8 +39,6 @@ module window #(
   localparam int unsigned BEATS = CHANNELS / E;
   localparam int unsigned TILE_BEATS = TILE / E;
   localparam int unsigned BEAT_BITS = BEATS > 1 ? $clog2(BEATS) : 1;
-  localparam int unsigned KX_BITS = KERNEL_W > 1 ? $clog2(KERNEL_W) : 1;
-  localparam int unsigned KY_BITS = KERNEL_H > 1 ? $clog2(KERNEL_H) : 1;
 
   if (BITS < 1 || E < 1 || TILE < 1 || CHANNELS < 1 || HEIGHT < 1 || WIDTH < 1 || KERNEL_H < 1 || KERNEL_W < 1) begin : gen_bad_size
     $fatal(1, "window: sizes must be at least 1");
@@ -85,23 +84,23 @@ module window #(
   localparam int unsigned ROW_BITS = ROWS > 1 ? $clog2(ROWS) : 1;
   localparam int unsigned COLUMN_BITS = POSITIONS > 1 ? $clog2(POSITIONS) : 1;
 
-  logic step;
+  logic step, walk, there_q;  // walk: to the step after the one that the ring is told of, if there is one yet
+  assign walk = step || !there_q;
+  always_ff @(posedge clk_i) there_q <= rst_ni;
+
   logic [BEAT_BITS-1:0] beat;
-  logic [KX_BITS-1:0] kx_q;
-  logic [KY_BITS-1:0] ky_q;
   logic [ROW_BITS-1:0] row_q;
   logic [COLUMN_BITS-1:0] column_q;
 
   // The loops that end with this step, each inside the next one: the beats of a tile, a kernel's columns and rows, a window's tiles, a line, the frame.
   localparam logic [5:0] LOOPS = {LINES > 1, COLUMNS > 1, BEATS > TILE_BEATS, KERNEL_H > 1, KERNEL_W > 1, TILE_BEATS > 1};  // more than once
-  logic tap_ends, kx_ends, ky_ends, window_ends, line_ends, frame_ends, last_part, last_tile;
+  logic tap_ends, kx_ends, ky_ends, window_ends, line_ends, frame_ends, last_part, last_kx, last_ky, last_tile;
   /* verilator lint_off UNUSEDSIGNAL */  // a loop that is gone through once ends with the one inside it
   logic [5:0] at_last;
   /* verilator lint_on UNUSEDSIGNAL */
   logic [6:0] ends;
   assign at_last = {
-    row_q == ROW_BITS'(LAST_ROW), column_q == COLUMN_BITS'(LAST_COLUMN), last_tile, ky_q == KY_BITS'(KERNEL_H - 1), kx_q == KX_BITS'(KERNEL_W - 1),
-    last_part
+    row_q == ROW_BITS'(LAST_ROW), column_q == COLUMN_BITS'(LAST_COLUMN), last_tile, last_ky, last_kx, last_part
   };
   assign ends[0] = 1'b1;
   for (genvar i = 0; i < 6; i++) begin : gen_loop
@@ -113,49 +112,35 @@ module window #(
   end
   assign {frame_ends, line_ends, window_ends, ky_ends, kx_ends, tap_ends} = ends[6:1];
 
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      kx_q <= '0;
-      ky_q <= '0;
-    end else if (step && tap_ends) begin
-      kx_q <= kx_ends ? '0 : kx_q + KX_BITS'(1);
-      if (kx_ends) ky_q <= ky_ends ? '0 : ky_q + KY_BITS'(1);
-    end
-  end
+  /* verilator lint_off PINCONNECTEMPTY */  // which one it is nobody asks
+  counter #(.COUNT(KERNEL_W)) i_kx (.clk_i, .rst_ni, .step_i(walk && tap_ends), .value_o(), .last_o(last_kx));
+  counter #(.COUNT(KERNEL_H)) i_ky (.clk_i, .rst_ni, .step_i(walk && kx_ends), .value_o(), .last_o(last_ky));
+  /* verilator lint_on PINCONNECTEMPTY */
 
   // The beats: through the tile for each tap, through all tiles for each window.
   if (TILE_BEATS > 1) begin : gen_tap_beats
-    logic [$clog2(TILE_BEATS)-1:0] part_q;
-    assign last_part = part_q == $clog2(TILE_BEATS)'(TILE_BEATS - 1);
-    always_ff @(posedge clk_i) begin
-      if (!rst_ni) part_q <= '0;
-      else if (step) part_q <= tap_ends ? '0 : part_q + $clog2(TILE_BEATS)'(1);
-    end
+    /* verilator lint_off UNUSEDSIGNAL */  // of several tiles the beat tells
+    logic [$clog2(TILE_BEATS)-1:0] part;
+    /* verilator lint_on UNUSEDSIGNAL */
+    counter #(.COUNT(TILE_BEATS)) i_part (.clk_i, .rst_ni, .step_i(walk), .value_o(part), .last_o(last_part));
     if (BEATS > TILE_BEATS) begin : gen_tiles
       logic [BEAT_BITS-1:0] beat_q;
       assign beat = beat_q;
       assign last_tile = beat_q == BEAT_BITS'(BEATS - 1);
       always_ff @(posedge clk_i) begin
-        if (!rst_ni) beat_q <= '0;
-        else if (step) begin
-          if (window_ends) beat_q <= '0;
-          else if (tap_ends && !ky_ends) beat_q <= beat_q - BEAT_BITS'(TILE_BEATS - 1);
+        if (!rst_ni || (walk && window_ends)) beat_q <= '0;
+        else if (walk) begin
+          if (tap_ends && !ky_ends) beat_q <= beat_q - BEAT_BITS'(TILE_BEATS - 1);
           else beat_q <= beat_q + BEAT_BITS'(1);
         end
       end
     end else begin : gen_one_tile
-      assign beat = part_q;
+      assign beat = part;
       assign last_tile = 1'b1;
     end
   end else if (BEATS > 1) begin : gen_tiles
-    logic [BEAT_BITS-1:0] beat_q;
-    assign beat = beat_q;
     assign last_part = 1'b1;
-    assign last_tile = beat_q == BEAT_BITS'(BEATS - 1);
-    always_ff @(posedge clk_i) begin
-      if (!rst_ni) beat_q <= '0;
-      else if (step && ky_ends) beat_q <= window_ends ? '0 : beat_q + BEAT_BITS'(1);
-    end
+    counter #(.COUNT(BEATS)) i_tile (.clk_i, .rst_ni, .step_i(walk && ky_ends), .value_o(beat), .last_o(last_tile));
   end else begin : gen_one_beat
     assign beat = '0;
     assign last_part = 1'b1;
@@ -198,7 +183,7 @@ module window #(
     if (!rst_ni) begin
       row_q    <= ROW_BITS'(-int'(TOP));
       column_q <= COLUMN_BITS'(-int'(LEFT));
-    end else if (step) begin
+    end else if (walk) begin
       row_q    <= row_q + row_move;
       column_q <= column_q + column_move;
     end
@@ -239,11 +224,24 @@ module window #(
     assign beside = 1'b0;
   end
 
+  logic [BEAT_BITS-1:0] beat_told_q;
+  logic [COUNT_BITS-1:0] back_q, free_q;
+  logic pad_q, last_q;
+  always_ff @(posedge clk_i) begin
+    if (walk) begin
+      beat_told_q <= beat;
+      back_q      <= back;
+      free_q      <= free;
+      pad_q       <= above_or_below || beside;
+      last_q      <= frame_ends;
+    end
+  end
+
   ring_buffer #(
     .WIDTH(E * BITS), .BEATS(BEATS), .PIXELS(HEIGHT * WIDTH), .CAPACITY(CAPACITY), .START(-int'(TOP) * W - int'(LEFT)), .COUNT_BITS(COUNT_BITS),
     .BLOCK_RAM(BLOCK_RAM), .PAD_ROWS(PAD_ROWS), .PAD_FILE(PAD_FILE)
   ) i_ring (
     .clk_i, .rst_ni, .s_tdata_i, .s_tvalid_i, .s_tlast_i, .s_tready_o, .m_tdata_o, .m_tvalid_o, .m_tlast_o, .m_tready_i,
-    .beat_i(beat), .pad_i(above_or_below || beside), .last_i(frame_ends), .back_i(back), .free_i(free), .step_o(step)
+    .there_i(there_q), .beat_i(beat_told_q), .pad_i(pad_q), .last_i(last_q), .back_i(back_q), .free_i(free_q), .step_o(step)
   );
 endmodule

@@ -70,19 +70,16 @@ module window_parallel #(
   localparam int unsigned COLUMN_BITS = $clog2((W > int'(LEFT) ? W : int'(LEFT)) + 1);
 
   logic step, give, last, row_ends, frame_ends, take;
-  logic [ROW_BITS-1:0] row_q;
-  logic [COLUMN_BITS-1:0] column_q;
-  boundary i_row_ends (.word_i(column_q == COLUMN_BITS'(W - 1)), .word_o(row_ends));
-  boundary i_frame_ends (.word_i(row_q == ROW_BITS'(END_ROW) && column_q == COLUMN_BITS'(END % W)), .word_o(frame_ends));
+  logic [ROW_BITS-1:0] row_q, row;
+  logic [COLUMN_BITS-1:0] column_q, column;
+  boundary #(.WIDTH(ROW_BITS + COLUMN_BITS)) i_place (.word_i({row_q, column_q}), .word_o({row, column}));  // apart from the adders, as in counter
+  boundary i_row_ends (.word_i(column == COLUMN_BITS'(W - 1)), .word_o(row_ends));
+  boundary i_frame_ends (.word_i(row == ROW_BITS'(END_ROW) && column == COLUMN_BITS'(END % W)), .word_o(frame_ends));
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      row_q    <= '0;
-      column_q <= COLUMN_BITS'(START_COLUMN);
-    end else if (step) begin
-      column_q <= frame_ends ? COLUMN_BITS'(START_COLUMN) : row_ends ? '0 : column_q + COLUMN_BITS'(1);
-      if (frame_ends) row_q <= '0;
-      else if (row_ends) row_q <= row_q + ROW_BITS'(1);
-    end
+    if (!rst_ni || (step && (frame_ends || (START_COLUMN == 0 && row_ends)))) column_q <= COLUMN_BITS'(START_COLUMN);
+    else if (step) column_q <= row_ends ? '0 : column_q + COLUMN_BITS'(1);
+    if (!rst_ni || (step && frame_ends)) row_q <= '0;
+    else if (step && row_ends) row_q <= row_q + ROW_BITS'(1);
   end
 
   // Behind the last pixel no step takes.
@@ -93,7 +90,7 @@ module window_parallel #(
       if (!rst_ni) drain_q <= 1'b0;
       else if (step) begin
         if (frame_ends) drain_q <= 1'b0;
-        else if (row_q == ROW_BITS'(LAST_TAKE / W) && column_q == COLUMN_BITS'(LAST_TAKE % W)) drain_q <= 1'b1;
+        else if (row == ROW_BITS'(LAST_TAKE / W) && column == COLUMN_BITS'(LAST_TAKE % W)) drain_q <= 1'b1;
       end
     end
   end else begin : gen_no_drain
@@ -103,9 +100,9 @@ module window_parallel #(
   logic started, complete_row, complete_column;
   /* verilator lint_off UNSIGNED */  // always so, where the first row or the last column has a window
   /* verilator lint_off CMPCONST */
-  assign started         = row_q >= ROW_BITS'(FIRST_ROW);
-  assign complete_row    = started && row_q <= ROW_BITS'(LAST_ROW);
-  assign complete_column = column_q <= COLUMN_BITS'(LAST_COLUMN);
+  assign started         = row >= ROW_BITS'(FIRST_ROW);
+  assign complete_row    = started && row <= ROW_BITS'(LAST_ROW);
+  assign complete_column = column <= COLUMN_BITS'(LAST_COLUMN);
   /* verilator lint_on CMPCONST */
   /* verilator lint_on UNSIGNED */
 
@@ -137,7 +134,7 @@ module window_parallel #(
   logic row_gives, column_gives;
   boundary #(.WIDTH(2)) i_gives (.word_i({complete_row && strides_met[1], complete_column && strides_met[0]}), .word_o({row_gives, column_gives}));
   assign give = row_gives && column_gives;
-  assign last = row_q == ROW_BITS'(LAST_ROW) && column_q == COLUMN_BITS'(LAST_COLUMN);
+  assign last = row == ROW_BITS'(LAST_ROW) && column == COLUMN_BITS'(LAST_COLUMN);
 
   step_control #(.DEPTH(1)) i_control (
     .clk_i, .rst_ni, .need_i(take), .give_i(give), .last_i(last), .s_tvalid_i, .s_tready_o, .m_tvalid_o, .m_tlast_o, .m_tready_i,
@@ -155,11 +152,11 @@ module window_parallel #(
     localparam bit ABOVE = ON > FIRST_ROW;
     localparam bit BELOW = ON + H <= LAST_ROW;
     if (ABOVE && BELOW) begin : gen_both
-      boundary i_outside (.word_i(row_q < ROW_BITS'(ON) || row_q >= ROW_BITS'(ON + H)), .word_o(row_outside[y]));
+      boundary i_outside (.word_i(row < ROW_BITS'(ON) || row >= ROW_BITS'(ON + H)), .word_o(row_outside[y]));
     end else if (ABOVE) begin : gen_above
-      boundary i_outside (.word_i(row_q < ROW_BITS'(ON)), .word_o(row_outside[y]));
+      boundary i_outside (.word_i(row < ROW_BITS'(ON)), .word_o(row_outside[y]));
     end else if (BELOW) begin : gen_below
-      boundary i_outside (.word_i(row_q >= ROW_BITS'(ON + H)), .word_o(row_outside[y]));
+      boundary i_outside (.word_i(row >= ROW_BITS'(ON + H)), .word_o(row_outside[y]));
     end else begin : gen_never
       assign row_outside[y] = 1'b0;
     end
@@ -169,11 +166,11 @@ module window_parallel #(
     localparam bit BEFORE = ON > 0;
     localparam bit BEHIND = ON + W <= LAST_COLUMN;
     if (BEFORE && BEHIND) begin : gen_both
-      boundary i_outside (.word_i(column_q < COLUMN_BITS'(ON) || column_q >= COLUMN_BITS'(ON + W)), .word_o(column_outside[x]));
+      boundary i_outside (.word_i(column < COLUMN_BITS'(ON) || column >= COLUMN_BITS'(ON + W)), .word_o(column_outside[x]));
     end else if (BEFORE) begin : gen_before
-      boundary i_outside (.word_i(column_q < COLUMN_BITS'(ON)), .word_o(column_outside[x]));
+      boundary i_outside (.word_i(column < COLUMN_BITS'(ON)), .word_o(column_outside[x]));
     end else if (BEHIND) begin : gen_behind
-      boundary i_outside (.word_i(column_q >= COLUMN_BITS'(ON + W)), .word_o(column_outside[x]));
+      boundary i_outside (.word_i(column >= COLUMN_BITS'(ON + W)), .word_o(column_outside[x]));
     end else begin : gen_never
       assign column_outside[x] = 1'b0;
     end

@@ -260,7 +260,7 @@ def refused_quickly(ran: Ran, *words: str) -> None:
 
 def test_a_counter_that_counts_too_far(faulty: Callable[..., Ran]) -> None:
     """The frame's last flag then comes on the wrong beat, which the receiving block's assertion sees."""
-    ran = faulty(line("mvu.sv", "assign last_pass   = nf_q == NF_BITS'(NF - 1);", "assign last_pass   = nf_q == NF_BITS'(NF - 2);"))
+    ran = faulty(line("mvu.sv", "counter #(.COUNT(NF))", "counter #(.COUNT(NF - 1))"))
     refused_quickly(ran, "assertion", "hidden_1_0")
 
 

@@ -9,9 +9,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from hwqnn.dataflow import paths
 from hwqnn.dataflow.cost import MeasuredBlock, Parts, counters, rom_luts
 from hwqnn.dataflow.design import Beat, Datapath, Memory, Resources, Schedule
 from hwqnn.dataflow.pack import kind, memory
+from hwqnn.dataflow.paths import MULTIPLY, Paths
 from hwqnn.gates.affine import Affine, constant, variable
 from hwqnn.gates.delay import CLOCK_TO_OUT, LUT
 from hwqnn.ir import ChannelAffine, Edge, smallest
@@ -24,9 +26,6 @@ _CUT = 17
 
 _HANDSHAKE = 3
 """LUTs that tell whether the pipeline advances and whether a step is made, and the reset's inverter."""
-
-_MULTIPLY = 1.416
-"""ns that the operands of a DSP48E1 must be there before the clock's edge if the first register is the multiplier's (`hwqnn/synth/arcs.py`)."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -83,7 +82,7 @@ class ChannelAffineBlock(MeasuredBlock):
     def datapath(self) -> Datapath:
         """In LUTs, words and all where there is one for each lane, or in DSP48E1s."""
         if self.dsps:
-            return _in_dsps(self._shape, self.dsps, CLOCK_TO_OUT + max(LUT, self._late_ns) + _MULTIPLY > self.budget_ns, self.fold > 1)
+            return _in_dsps(self._shape, self.dsps, CLOCK_TO_OUT + max(LUT, self._late_ns) + MULTIPLY > self.budget_ns, self.fold > 1)
         if self.fold == 1:
             mul, add = self._factors
             return constant(self._shape, mul.tolist(), add.tolist(), self.budget_ns)
@@ -109,7 +108,20 @@ class ChannelAffineBlock(MeasuredBlock):
             ff=count.bits + depth + (depth if several and not late else 0),
             carry4=count.carry4,
         )
-        return Parts(exact, {"counters": count.luts}, {"counters": count.levels, "datapath": self.budget_ns})
+        return Parts(exact, {"counters": count.luts})
+
+    @property
+    def paths(self) -> Paths:
+        """A word that is the same in all steps is no ROM's."""
+        words = [paths.rom(self.fold) if (values != values[:1]).any() else 0.0 for values, _ in self._words]
+        found, longest = dict(paths.control(self.fold, self.vectors)), self.datapath.longest
+        if longest is not None:
+            inputs = CLOCK_TO_OUT + longest.from_inputs + (max(words) if self.fold > 1 else 0.0)
+            return {**found, "from inputs": {"ns": inputs}, "datapath": {"ns": CLOCK_TO_OUT + longest.from_registers}}
+        late = dict(self.datapath.parameters)["REGISTER"]
+        found["multiplier"] = {"ns": CLOCK_TO_OUT + MULTIPLY + (0.0 if late else words[0]), "inverter": not late and words[0] > 0}
+        found["words"] = {"ns": CLOCK_TO_OUT + max(words)}
+        return found
 
     @cached_property
     def _shape(self) -> Affine:

@@ -2,9 +2,9 @@
 synthesis runs.
 
 A block of the library states its `Parts`. `exact` are cells that yosys keeps: registers, RAMs, shift registers, DSPs, the digits of comparators, ROMs
-by their very contents. `mapped` and `paths` are amounts, such as the bits that are compared: each takes some LUTs, or lengthens the longest
-path by some ns. How many is in `costs.json`, for each kind of block: least squares without negative weights over the yosys 0.70 runs in
-`benchmarks/data/estimate.json`.
+by their very contents. `mapped` are amounts of which a mapper makes LUTs, such as the bits that are compared. Its `paths` are those that may be the
+longest, each with amounts that make it long. What one of an amount takes is in `costs.json`, for each kind of block: least squares without negative
+weights over the yosys 0.70 runs in `benchmarks/data/estimate.json`.
 `benchmarks/estimate.py` makes the runs, fits, and measures the error on parameters that no fit has seen.
 """
 
@@ -14,8 +14,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from math import log2
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,15 +33,14 @@ class Parts:
 
     Attributes:
         exact: the cells that the structure alone tells.
-        mapped: amounts that take LUTs. paths: amounts that lengthen the longest path. "block" is always 1 of either.
+        mapped: amounts that take LUTs; "block" is always 1.
     """
 
     exact: Resources
     mapped: Amounts = field(default_factory=dict)
-    paths: Amounts = field(default_factory=dict)
 
     def __add__(self, other: Parts) -> Parts:
-        return Parts(self.exact + other.exact, {**self.mapped, **other.mapped}, {**self.paths, **other.paths})
+        return Parts(self.exact + other.exact, {**self.mapped, **other.mapped})
 
 
 def weighed(amounts: Amounts, weights: Amounts, otherwise: float) -> float:
@@ -49,15 +48,19 @@ def weighed(amounts: Amounts, weights: Amounts, otherwise: float) -> float:
     return weights.get("block", 0.0) + sum(amount * weights.get(name, otherwise) for name, amount in amounts.items())
 
 
+@dataclass(frozen=True)
+class Weights:
+    """Of a kind of block: LUTs of each amount, and ns of each amount of each path."""
+
+    lut: Amounts = field(default_factory=dict)
+    delay_ns: Mapping[str, Amounts] = field(default_factory=dict)
+
+
 @cache
-def fitted() -> Mapping[str, Mapping[str, Amounts]]:
-    """What `COSTS` holds, by kind and by what is estimated: "lut" or "delay_ns"."""
-    found: dict[str, dict[str, dict[str, float]]] = json.loads(COSTS.read_text()) if COSTS.exists() else {}
-    return found
-
-
-def _weights(kind: str, what: str) -> Amounts:
-    return fitted().get(kind, {}).get(what, {})
+def fitted() -> Mapping[str, Weights]:
+    """What `COSTS` holds, by kind."""
+    found: dict[str, dict[str, Any]] = json.loads(COSTS.read_text()) if COSTS.exists() else {}
+    return {kind: Weights(**weights) for kind, weights in found.items()}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -77,7 +80,7 @@ class MeasuredBlock(Block):
     @property
     def estimate(self) -> Resources:
         parts = self.parts
-        luts = parts.exact.lut + weighed(parts.mapped, _weights(self.costs, "lut"), otherwise=1.0)
+        luts = parts.exact.lut + weighed(parts.mapped, self._weights.lut, otherwise=1.0)
         return replace(parts.exact, lut=luts) + self.datapath_cells
 
     @property
@@ -86,8 +89,19 @@ class MeasuredBlock(Block):
         return self.datapath.cells if self.datapath is not None else Resources()
 
     @property
+    def paths(self) -> Mapping[str, Amounts]:
+        """The paths that may be the longest, and what makes each long: "ns" is what its structure tells, "block" is always 1."""
+        raise NotImplementedError
+
+    @property
     def delay_ns(self) -> float:
-        return weighed(self.parts.paths, _weights(self.costs, "delay_ns"), otherwise=0.0)
+        """Of the longest path of logic, from registers or inputs to registers or outputs."""
+        weights = self._weights.delay_ns
+        return max(weighed(amounts, weights.get(name, {"ns": 1.0}), otherwise=0.0) for name, amounts in self.paths.items())
+
+    @property
+    def _weights(self) -> Weights:
+        return fitted().get(self.costs, Weights())
 
 
 _CHUNK = 64
@@ -121,13 +135,9 @@ def deep_rom(words: int) -> float:
     return (0, 1, 2, 4, 4)[lut6] if lut6 <= 4 else 1.3 * lut6 + 0.5
 
 
-_SMALL_COUNTERS = (0, 0, 1, 3, 3, 6, 4, 5, 2, 5, 5, 6, 5, 6, 5, 5, 3, 5, 5, 6, 5, 6, 6, 7, 5, 6, 6, 7, 6, 7, 7, 7, 3)
-"""LUTs of a counter modulo each number up to 32."""
-
-
 @dataclass(frozen=True)
 class Counters:
-    """Counters modulo each of `sizes`, with an enable, that tell their last value."""
+    """Counters modulo each of `sizes`, with an enable, that tell their last value: `rtl/counter.sv`."""
 
     sizes: tuple[int, ...]
 
@@ -137,17 +147,12 @@ class Counters:
 
     @property
     def luts(self) -> float:
-        """As yosys 0.70 makes them alone: each bit of the modulus that is set takes a LUT, the comparison with it some."""
+        """As yosys 0.70 makes them alone: an inverter, the reset, the comparison."""
         return sum(_counter_luts(n) for n in self.sizes)
 
     @property
     def carry4(self) -> int:
         return sum(adder_carry4(_bits(n)) for n in self.sizes)
-
-    @property
-    def levels(self) -> float:
-        """Of the longest: its carry and its comparison."""
-        return log2(max(2, *self.sizes))
 
 
 def counters(*sizes: int) -> Counters:
@@ -159,9 +164,8 @@ def _bits(n: int) -> int:
 
 
 def _counter_luts(n: int) -> float:
-    if n < len(_SMALL_COUNTERS):
-        return _SMALL_COUNTERS[n]
-    return 3.0 if n.bit_count() == 1 else n.bit_count() + 0.35 * _bits(n) + 2.3
+    bits = _bits(n)
+    return (0, 1, 3)[bits] if bits <= 2 else 3 if bits <= 6 else 4 if bits == 7 else 5 if bits <= 12 else 6
 
 
 SHORT = 5

@@ -15,6 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from hwqnn.gates.longest import Longest
 from hwqnn.ir import Type
 from hwqnn.paths import RTL
 from hwqnn.resources import Resources
@@ -151,6 +152,7 @@ class Datapath:
         texts: generated modules (name, SystemVerilog), this one and what it instantiates; empty for a library module.
         parameters: of the module, (name, value).
         cells: exactly.
+        longest: its longest paths; None where a library module's are known to who makes it.
     """
 
     module: str
@@ -161,6 +163,7 @@ class Datapath:
     texts: tuple[tuple[str, str], ...]
     parameters: tuple[tuple[str, int], ...]
     cells: Resources
+    longest: Longest | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -8,9 +8,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from hwqnn.dataflow import paths
 from hwqnn.dataflow.cost import MeasuredBlock, Parts, adder_carry4, counters, greater
 from hwqnn.dataflow.design import Resources, Schedule
 from hwqnn.dataflow.pack import kind
+from hwqnn.dataflow.paths import Paths
 from hwqnn.gates.delay import CLOCK_TO_OUT, LUT, chain
 
 
@@ -88,7 +90,7 @@ class ArgMaxBlock(MeasuredBlock):
             ff=base + vectors.bits + 2 * late + 1 + last,
             carry4=vectors.carry4 + (adder_carry4(base) if odd else step.carry4),
         )
-        return Parts(exact, {"counters": vectors.luts + step.luts, "base": base * odd, "odd": odd and base > 0}, {"counters": vectors.levels})
+        return Parts(exact, {"counters": vectors.luts + step.luts, "base": base * odd, "odd": odd and base > 0})
 
     @property
     def _greatest(self) -> Parts:
@@ -108,7 +110,7 @@ class ArgMaxBlock(MeasuredBlock):
         uneven = lanes.bit_count() > 1  # some lanes pass through levels of the tree alone
         mapped = {"index": 0 if alone or not uneven else index, "folded": not alone, "levels": self.levels}
         added = Resources(carry4=0 if alone or not uneven else adder_carry4(index))
-        return self._steps + Parts(exact + added, mapped, {"compared": width, "lanes": lanes > 1})
+        return self._steps + Parts(exact + added, mapped)
 
     @property
     def _values(self) -> tuple[int, int]:
@@ -148,5 +150,28 @@ class ArgMaxBlock(MeasuredBlock):
             "numbered": adders * (index - low),
             "folded": self.fold > 1,
         }
-        paths = {"lanes": lanes, "compared": lanes * width, "places": k, "folded": self.fold > 1}
-        return self._steps + Parts(cells, mapped, paths)
+        return self._steps + Parts(cells, mapped)
+
+    @property
+    def paths(self) -> Paths:
+        lanes, width, index = self.beat_in.elements, self.beat_in.type.bits, self.beat_out.type.bits
+        found = dict(paths.control(self.fold, self.vectors))
+        uneven = lanes.bit_count() > 1
+        compared, added = paths.greater(width), chain(index) if uneven and self.fold > 1 else 0.0
+        if self.beat_out.elements > 1:
+            through = {
+                "ns": CLOCK_TO_OUT + compared * lanes + 0.5 * lanes + 0.4,
+                "lanes": lanes,
+                "wide": lanes * (width > 5),
+                "single bits": lanes * (width == 1),
+            }
+            return found | {"lanes": through, "numbers": {"ns": CLOCK_TO_OUT + 0.3 + added + 0.6 * lanes, "lanes": lanes}}
+        if lanes > 1:
+            found["tree"] = {"ns": CLOCK_TO_OUT + compared + 0.25, "uneven": uneven, "wide": width > 5}
+        if self.fold > 1:
+            last = paths.greater(width + self.x_register) + (0.1 if self.x_register else 0.5)
+            found["best"] = {"ns": CLOCK_TO_OUT + last, "wide": width > 5}
+            found["index"] = {"ns": CLOCK_TO_OUT + 0.3 + added}
+            if uneven:
+                found["base"] = {"ns": CLOCK_TO_OUT + paths.equal(self._base_bits) + 0.407 + paths.RESET}
+        return found

@@ -7,9 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from hwqnn.dataflow import paths
 from hwqnn.dataflow.cost import MeasuredBlock, Parts, adder_carry4, counters
 from hwqnn.dataflow.design import Beat, Forking, Resources, Schedule
 from hwqnn.dataflow.pack import kind
+from hwqnn.dataflow.paths import Paths
+from hwqnn.gates.delay import CLOCK_TO_OUT, chain
 from hwqnn.ir import Bipolar, Type, UInt
 
 
@@ -35,6 +38,10 @@ class ForkBlock(MeasuredBlock):
     @property
     def parts(self) -> Parts:
         return Parts(Resources(ff=self.copies), {"readers": self.copies})
+
+    @property
+    def paths(self) -> Paths:
+        return {"handshake": {"ns": 1.0}}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -91,7 +98,12 @@ class AddBlock(_Join):
         bits_only = self.types == (Bipolar(), Bipolar())  # their sum is even
         carried = 0 if bits_only else adder_carry4(bits)
         exact = Resources(lut=lanes * self._lane_luts, ff=lanes * (bits - bits_only) + step.bits + 2, carry4=lanes * carried + step.carry4)
-        return Parts(exact, {"counters": step.luts}, {"adder": bits if carried else 0, "counters": step.levels})
+        return Parts(exact, {"counters": step.luts})
+
+    @property
+    def paths(self) -> Paths:
+        adder = {"ns": CLOCK_TO_OUT + 0.24 + chain(self.beat_out.type.bits)}
+        return {**paths.control(1, self.cycles), "adder": adder}
 
     @property
     def _lane_luts(self) -> int:
@@ -136,7 +148,13 @@ class ConcatBlock(_Join):
     def parts(self) -> Parts:
         lanes, bits, steps = self.beat_out.elements, self.beat_out.type.bits, counters(sum(self.folds), self.pixels)
         exact = Resources(lut=lanes * self._lane_luts, ff=lanes * bits + steps.bits + 2, carry4=steps.carry4)
-        return Parts(exact, {"counters": steps.luts, "comparison": counters(sum(self.folds)).bits}, {"counters": steps.levels})
+        return Parts(exact, {"counters": steps.luts, "comparison": counters(sum(self.folds)).bits})
+
+    @property
+    def paths(self) -> Paths:
+        steps = sum(self.folds)
+        turn = {"ns": CLOCK_TO_OUT + paths.equal(counters(steps).bits) + 0.8, "several": steps > 4}
+        return {**paths.control(steps, self.pixels), "turn": turn}
 
     @property
     def _lane_luts(self) -> int:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from math import log2
 from typing import ClassVar
 
 import numpy as np
 
+from hwqnn.dataflow import paths
 from hwqnn.dataflow.accumulator import Accumulator, Product, counts_agreements, plane_excess
 from hwqnn.dataflow.cost import MeasuredBlock, Parts, adder_carry4, counters, deep_rom, rom_luts
 from hwqnn.dataflow.datapath import datapath_cost, make_datapath, needs_register, source_ns, step_bits, sums_beside
 from hwqnn.dataflow.design import Datapath, Memory, Resources, Store
 from hwqnn.dataflow.matrix import Matrix
 from hwqnn.dataflow.pack import memory
+from hwqnn.dataflow.paths import Paths
 from hwqnn.dataflow.storage import block_ram, lut_ram
-from hwqnn.dataflow.threshold import compare_bits, output_code, search_parts, search_registers, search_stages, search_table
+from hwqnn.dataflow.threshold import compare_bits, output_code, search_parts, search_paths, search_registers, search_stages, search_table
+from hwqnn.gates.delay import CLOCK_TO_OUT, chain
 from hwqnn.gates.products import Lanes
 from hwqnn.ir import Int, Threshold, Type
 
@@ -211,8 +213,42 @@ class MatrixBlock(MeasuredBlock):
     def parts(self) -> Parts:
         """Of `rtl/mvu.sv`, without the datapath."""
         steps, rom, sums, search = self._steps, self._rom, self._sums, self._search
-        products = min(self.datapath_budget_ns, 0.9 + 0.55 * log2(self.simd * self.beat_in.type.bits * self.matrix.weight_type.bits))
-        return steps + rom + sums + search + Parts(Resources(), {}, {"datapath": products, "block RAM": self.store is Store.BRAM})
+        return steps + rom + sums + search
+
+    @property
+    def paths(self) -> Paths:
+        """Through the control, what operands come from, the datapath, the accumulator, the search."""
+        groups = self.sets if self.sets > self.nf else 1
+        found = dict(paths.control(self.nf, self.steps_a_sum, groups, self.matrix.pixels))
+        kept = paths.RAM if self.replayed > 1 else CLOCK_TO_OUT
+        x = CLOCK_TO_OUT if self.x_register else kept
+        if self.replayed > 1:
+            found["kept"] = {"ns": paths.lut_ram(self.replayed)}
+        if (longest := self.datapath.longest) is not None:
+            found |= {"from inputs": {"ns": x + longest.from_inputs}, "datapath": {"ns": CLOCK_TO_OUT + longest.from_registers}}
+        else:
+            found["multiplier"] = {"ns": x + paths.MULTIPLY}
+            found["products"] = {"ns": CLOCK_TO_OUT + 0.64 + chain(self.sum_bits), "several": self.simd > 3}
+        if self.weight_words > 1:
+            where = paths.BLOCK if self.store is Store.BRAM else CLOCK_TO_OUT + (paths.rom(self.weight_words) if self.store is Store.LUT else 0.0)
+            found |= {"weights": {"ns": where}, "address": {"ns": paths.counter(self.weight_words)}}
+        inits = self.classes * self.sets
+        if self.sums_beside:
+            found["sign"] = {"ns": 1.3}
+        else:
+            found["sum"] = {
+                "ns": CLOCK_TO_OUT + 0.4 + chain(self.accumulator.bits),
+                "several": self.steps_a_sum > 1,
+                "melted": 1 < inits <= _MELTED and self._starts_differ,
+            }
+        if self.classes > 1:
+            rows, columns = len(self.matrix.positions.rows), len(self.matrix.positions.columns)
+            carried = chain(counters(inits).bits)
+            found["place"] = {"ns": CLOCK_TO_OUT + 0.64 + carried + (0.64 if inits > 32 else 0.0), "looked up": paths.rom(inits)}
+            found["place words"] = {"ns": CLOCK_TO_OUT + paths.rom(max(rows, columns))}
+        if self.search_stages:
+            found |= search_paths(self.threshold_bits, self.search_stages, self.sets, self.search_registers)
+        return found
 
     @property
     def datapath_cells(self) -> Resources:
@@ -243,7 +279,6 @@ class MatrixBlock(MeasuredBlock):
         return Parts(
             stored + pipeline + Resources(ff=count.bits, carry4=count.carry4) + places.exact,
             {"counters": count.luts, "replayed": self.replayed > 1, **places.mapped},
-            {"counters": count.levels, "replayed": self.replayed > 1},
         )
 
     @property
@@ -304,7 +339,7 @@ class MatrixBlock(MeasuredBlock):
             "melted": bits if 1 < inits <= _MELTED and differ else 0,
             "melted much": bits if 4 < inits <= _MELTED and differ else 0,
         }
-        return Parts(start + own, mapped | signs, {"accumulator": acc, "melted": 1 < inits <= _MELTED and differ})
+        return Parts(start + own, mapped | signs)
 
     @property
     def _starts(self) -> np.ndarray:

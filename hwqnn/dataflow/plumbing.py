@@ -9,9 +9,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from hwqnn.dataflow import paths
 from hwqnn.dataflow.cost import MeasuredBlock, Parts, counters
 from hwqnn.dataflow.design import Beat, Buffering, Resources, Schedule
+from hwqnn.dataflow.paths import Paths
 from hwqnn.dataflow.storage import block_ram, choose_luts, lut_ram, shift_registers
+from hwqnn.gates.delay import CLOCK_TO_OUT, chain
 
 
 class FifoStore(IntEnum):
@@ -72,19 +75,32 @@ class Fifo(MeasuredBlock):
     @property
     def parts(self) -> Parts:
         bits, depth, address = self._bits, self.depth, (self.depth - 1).bit_length()
-        paths = {"address": address}
         match self.store:
             case FifoStore.SHIFT:
                 rows = -(-depth // 128)  # four shift registers in a row meet in MUXF7 and MUXF8, more rows in LUTs
                 kept = Resources(lut=shift_registers(bits, depth) + bits * -(-(rows - 1) // 3)) if depth > 2 else Resources(lut=bits, ff=2 * bits)
-                return Parts(kept + Resources(ff=address + 2, carry4=-(-address // 4) if depth > 4 else 0), {"address": address}, paths)
+                return Parts(kept + Resources(ff=address + 2, carry4=-(-address // 4) if depth > 4 else 0), {"address": address})
             case FifoStore.RAM if depth <= 2:
                 exact = Resources(lut=-(-bits // 2) if depth == 2 else 0, ff=depth * (bits + depth))
-                return Parts(exact, {"registers": 1, "two": depth == 2}, {"registers": 1})
+                return Parts(exact, {"registers": 1, "two": depth == 2})
             case FifoStore.RAM:
-                return Parts(Resources(lut=lut_ram(bits, depth) + _address_luts(depth), ff=2 * address + 2), {}, paths)
+                return Parts(Resources(lut=lut_ram(bits, depth) + _address_luts(depth), ff=2 * address + 2))
             case _:
-                return Parts(block_ram(bits, depth) + Resources(lut=_address_luts(depth), ff=2 * address + 4 + bits), {})
+                return Parts(block_ram(bits, depth) + Resources(lut=_address_luts(depth), ff=2 * address + 4 + bits))
+
+    @property
+    def paths(self) -> Paths:
+        bits, depth = counters(self.depth).bits, self.depth
+        match self.store:
+            case FifoStore.SHIFT:
+                read = {"ns": paths.SHIFTED, "two": depth > 32, "four": depth > 64, "more": depth > 128}
+                return {"read": read, "address": {"ns": CLOCK_TO_OUT + 0.5 + chain(max(1, bits))}}
+            case FifoStore.RAM if depth <= 2:
+                return {"handshake": {"ns": 1.0, "two": depth == 2}}
+            case FifoStore.RAM:
+                return {"read": {"ns": paths.lut_ram(depth)}, "address": {"ns": 1.0, "bits": bits}}
+            case _:
+                return {"read": {"ns": paths.BLOCK}, "address": {"ns": 1.0, "bits": bits}}
 
 
 def _shift_luts(bits: int, depth: int) -> int:
@@ -142,8 +158,14 @@ class WidthDown(MeasuredBlock):
         return Parts(
             Resources(lut=choose_luts(self.beat_out.bits, self.ratio), ff=self.beat_in.bits + part.bits + 2, carry4=part.carry4),
             {"counter": part.luts},
-            {"counter": part.levels, "carries": part.bits > 2},
         )
+
+    @property
+    def paths(self) -> Paths:
+        bits = counters(self.ratio).bits
+        last = {"ns": CLOCK_TO_OUT + paths.equal(bits) + 0.3 + paths.RESET}
+        chosen = {"ns": CLOCK_TO_OUT + paths.choose(self.ratio), "many": self.ratio > 16}
+        return {"handshake": {"ns": 1.0}, "last": last, "counter": {"ns": _counted(bits)}, "chosen": chosen}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -176,7 +198,17 @@ class WidthUp(MeasuredBlock):
     def parts(self) -> Parts:
         part = counters(self.ratio)
         exact = Resources(ff=self.beat_out.bits - self.beat_in.bits + part.bits + (self.ratio > 2), carry4=part.carry4)
-        return Parts(exact, {"parts": self.ratio, "counter": part.luts}, {"counter": part.levels, "carries": part.bits > 2})
+        return Parts(exact, {"parts": self.ratio, "counter": part.luts})
+
+    @property
+    def paths(self) -> Paths:
+        bits = counters(self.ratio).bits
+        stored = {"ns": CLOCK_TO_OUT + paths.equal(bits) + 0.109, "many": self.ratio > 32}
+        return {"handshake": {"ns": 1.0}, "counter": {"ns": _counted(bits)}, "stored": stored}
+
+
+def _counted(bits: int) -> float:
+    return CLOCK_TO_OUT + (0.407 if bits <= 2 else 0.127 + chain(bits))
 
 
 def convert(beat: Beat, elements: int, frame: int) -> list[WidthDown | WidthUp]:

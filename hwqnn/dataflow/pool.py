@@ -7,10 +7,13 @@ from typing import ClassVar
 
 import numpy as np
 
+from hwqnn.dataflow import paths
 from hwqnn.dataflow.cost import MeasuredBlock, Parts, counters, greater, rom_luts
 from hwqnn.dataflow.design import Memory, Resources, Schedule
 from hwqnn.dataflow.pack import kind, memory
-from hwqnn.dataflow.storage import lut_ram, single_port_ram
+from hwqnn.dataflow.paths import Paths
+from hwqnn.dataflow.storage import single_port_ram
+from hwqnn.gates.delay import CLOCK_TO_OUT
 from hwqnn.ir import Geometry
 
 
@@ -70,7 +73,7 @@ class Pooling(MeasuredBlock):
         row = counters(rows)
         masks = Resources(lut=rom_luts(self.least.astype(np.int64), 1), ff=self.lanes + row.bits, carry4=row.carry4) if rows > 1 else Resources()
         lane = Resources(lut=1 + (self._chosen if bits > 1 else 0)) + (greater(bits) if bits > 2 else Resources())
-        return Parts(masks + lane * self.lanes + Resources(ff=self.beat_in.bits), {"masks": row.luts}, {"compared": bits, "masked": rows > 1})
+        return Parts(masks + lane * self.lanes + Resources(ff=self.beat_in.bits), {"masks": row.luts})
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -105,7 +108,13 @@ class PoolBlock(Pooling):
         count = counters(self.taps, self.pixels * self.fold)
         second = self.lanes * (len(self.least) > 1 and self.beat_in.type.bits == 2)  # of seven inputs
         steps = Resources(lut=second, ff=count.bits + 2, carry4=count.carry4)
-        return self._lanes + Parts(steps, {"counters": count.luts}, {"counters": count.levels})
+        return self._lanes + Parts(steps, {"counters": count.luts})
+
+    @property
+    def paths(self) -> Paths:
+        mixed, bits = len(self.least), self.beat_in.type.bits
+        best = {"ns": CLOCK_TO_OUT + paths.greater(bits) + 0.3, "mixed": mixed > 0, "rows": mixed > 1}
+        return {**paths.control(self.taps, self.pixels * self.fold), "best": best}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -143,6 +152,11 @@ class StreamPool(Pooling):
         return "the best of each window of a row in LUT RAM"
 
     @property
+    def _words(self) -> int:
+        """Of its RAM; one is a register."""
+        return (self.geometry.output(self.height, self.width)[1] if self.geometry.kernel[0] > 1 else 1) << (self.fold - 1).bit_length()
+
+    @property
     def _chosen(self) -> int:
         return -(-self.beat_in.type.bits // 2)
 
@@ -154,15 +168,18 @@ class StreamPool(Pooling):
     @property
     def parts(self) -> Parts:
         kh, kw = self.geometry.kernel
-        words = (self.geometry.output(self.height, self.width)[1] if kh > 1 else 1) << (self.fold - 1).bit_length()
+        words = self._words
         count = counters(self.fold, kw, -(-self.width // kw), kh, -(-self.height // kh))
-        if words == 1 and kh > 1 and -(-self.width // kw) > 1:  # a column that no window covers has an address, too
-            kept = Resources(lut=lut_ram(self.beat_in.bits, words))
-        elif words == 1:
-            kept = Resources(ff=self.beat_in.bits)
-        elif kh == 1 or self.fold == 1 or words < 2 * self.fold:  # yosys reads where one counter will point: a second address, with its own register
-            kept = Resources(lut=lut_ram(self.beat_in.bits, words), ff=(words - 1).bit_length())
-        else:
-            kept = Resources(lut=single_port_ram(self.beat_in.bits, words))
-        steps = Parts(kept + Resources(ff=count.bits + 2, carry4=count.carry4), {"counters": count.luts}, {"words": counters(words).bits})
+        bits = self.beat_in.bits
+        kept = Resources(ff=bits) if words == 1 else Resources(lut=single_port_ram(bits, words))
+        steps = Parts(kept + Resources(ff=count.bits + 2, carry4=count.carry4), {"counters": count.luts})
         return self._lanes + steps
+
+    @property
+    def paths(self) -> Paths:
+        (kh, kw), mixed, compared = self.geometry.kernel, len(self.least), paths.greater(self.beat_in.type.bits)
+        found = dict(paths.control(self.fold, kw, -(-self.width // kw), kh, -(-self.height // kh)))
+        if self._words == 1:
+            return found | {"best": {"ns": CLOCK_TO_OUT + compared + 0.3, "mixed": mixed > 0, "rows": mixed > 1}}
+        several = counters(-(-self._words // 64)).bits
+        return found | {"best": {"ns": paths.RAM + compared + 0.85, "several RAMs": several > 0, "RAMs": several, "mixed": mixed > 0}}

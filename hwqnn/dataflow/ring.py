@@ -7,9 +7,12 @@ from functools import cached_property
 
 import numpy as np
 
+from hwqnn.dataflow import paths
 from hwqnn.dataflow.cost import Parts, adder_carry4, counters
 from hwqnn.dataflow.design import Buffering, Resources
+from hwqnn.dataflow.paths import Paths
 from hwqnn.dataflow.storage import block_ram, lut_ram
+from hwqnn.gates.delay import CLOCK_TO_OUT, chain
 from hwqnn.ir import smallest
 from hwqnn.kernel import kernel
 
@@ -57,7 +60,17 @@ class RingSize:
             "block RAM": bram,
             "may pad": padded,
         }
-        return Parts(exact, mapped, {"count bits": self.count_bits, "banks": -(-words // 64) if not bram else 0, "block RAM": bram})
+        return Parts(exact, mapped)
+
+    def paths(self, *, bram: bool, pads: int, padded: bool, late: float) -> Paths:
+        """Of the same; `late`: ns that the surrounding block takes to tell the step."""
+        words = self.capacity * self.beats
+        read = {"ns": paths.BLOCK} if bram else {"ns": paths.lut_ram(words) + 0.24}
+        return {
+            "count": {"ns": CLOCK_TO_OUT + 0.9 + chain(self.count_bits + 1), "late": late},
+            "written": {"ns": paths.counter(self.beats) + 0.3 + chain(self.count_bits), "several": self.beats > 1},
+            "block RAM" if bram else "read": {**read, "pads": pads > 1, "padded": padded},
+        }
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,10 +8,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from hwqnn.dataflow import paths
 from hwqnn.dataflow.cost import MeasuredBlock, Parts, counters, function_luts, rom_luts
 from hwqnn.dataflow.design import Memory, Resources, Schedule
 from hwqnn.dataflow.pack import kind, memory
-from hwqnn.dataflow.threshold_cost import comparison_ns, search_parts
+from hwqnn.dataflow.paths import Paths
+from hwqnn.dataflow.threshold_cost import comparison_ns, search_parts, search_paths
 from hwqnn.gates import delay
 from hwqnn.ir import Bipolar, Threshold, smallest
 
@@ -163,4 +165,12 @@ class ThresholdBlock(MeasuredBlock):
         value = self.beat_in.type.bits
         signed = kind(self.beat_in.type) == 2
         search = search_parts(self.lanes, self.bits, value, self.thresholds, stages, self.rows, self.search_registers, signed=signed)
-        return Parts(cells, coded, {"counters": steps.levels}) + search
+        return Parts(cells, coded) + search
+
+    @property
+    def paths(self) -> Paths:
+        stages = search_stages(self.op.levels)
+        found = {**paths.control(self.fold, self.vectors), **search_paths(self.bits, stages, self.rows, self.search_registers)}
+        if self.cycles > 1 and stages * self.search_registers > 2:
+            found["last"] = {"ns": paths.SHIFTED}
+        return found

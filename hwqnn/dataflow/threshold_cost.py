@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from hwqnn.dataflow import paths
 from hwqnn.dataflow.cost import Parts, counters, function_luts, greater, rom_luts
 from hwqnn.dataflow.design import Resources
+from hwqnn.dataflow.paths import Paths
 from hwqnn.gates import delay
 
 _APART = 6
@@ -36,6 +38,21 @@ def comparison_ns(bits: int, address: int) -> float:
     return delay.LUT + delay.chain(digits) if _chained(bits, address) else digits * delay.LUT
 
 
+def search_paths(bits: int, stages: int, rows: int, registers: int) -> Paths:
+    """Of the same: the last stage's address is the longest; with two registers a stage, looking up and comparing are apart."""
+    address = counters(rows).bits + stages - 1
+    if registers > 1:
+        return {"looked up": {"ns": delay.CLOCK_TO_OUT + paths.rom(1 << address)}, "compared": {"ns": delay.CLOCK_TO_OUT + paths.greater(bits)}}
+    digits = 0 if address >= _APART else len(_digits(bits, address))
+    if address >= _APART:
+        ns = paths.rom(1 << address) + paths.greater(bits)
+    elif _chained(bits, address):
+        ns = delay.LUT + delay.chain(digits)
+    else:
+        ns = (0.642, 1.05, 1.52)[digits - 1]
+    return {"searched": {"ns": delay.CLOCK_TO_OUT + ns, "digits": digits, "stages": stages > 1}}
+
+
 def search_parts(
     lanes: int, bits: int, value_bits: int, thresholds: np.ndarray, stages: int, rows: int, registers: int, *, signed: bool = True
 ) -> Parts:
@@ -63,8 +80,7 @@ def search_parts(
     later = [int(np.logical_or.reduce(matter[k:]).sum()) for k in range(stages)]  # bits that stage k and those behind it look at
     ff = sum(later[1:]) + lanes * stages * (stages + 1) // 2 + row * (stages - 1)
     ff += twice * (sum(later) + lanes * bits * stages + lanes * stages * (stages - 1) // 2 + row * stages)
-    paths = {"compared": bits, "looked up": (row + stages) * (not twice), "searched": 1}
-    return Parts(cells + Resources(ff=float(ff)), {}, paths)
+    return Parts(cells + Resources(ff=float(ff)))
 
 
 def _reached(met: np.ndarray, bits: int, value_bits: int, address: int, signed: bool) -> tuple[Resources, np.ndarray]:

@@ -9,8 +9,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from hwqnn.dataflow import paths
 from hwqnn.dataflow.cost import MeasuredBlock, Parts, adder_carry4, counters
 from hwqnn.dataflow.design import Buffering, Resources
+from hwqnn.dataflow.paths import Paths
 from hwqnn.dataflow.ring import Ring, RingSize
 
 
@@ -87,5 +89,11 @@ class UpsampleBlock(MeasuredBlock):
     def parts(self) -> Parts:
         count = counters(self.size.beats, *self.factor, self.width, self.height)
         bits = [counters(self.size.beats).bits, *(max(1, counters(n).bits) for n in (*self.factor, self.width, self.height))]
-        own = Parts(Resources(ff=sum(bits), carry4=sum(map(adder_carry4, bits))), {"counters": count.luts}, {"counters": count.levels})
+        own = Parts(Resources(ff=sum(bits), carry4=sum(map(adder_carry4, bits))), {"counters": count.luts})
         return own + self.size.parts(self.beat_in.bits, bram=self.bram, pads=0, padded=False, still=0)
+
+    @property
+    def paths(self) -> Paths:
+        counts = (self.size.beats, *self.factor, self.width, self.height)
+        late = sum(n > 1 for n in counts)
+        return {**paths.control(*counts), **self.size.paths(bram=self.bram, pads=0, padded=False, late=late)}

@@ -8,8 +8,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from hwqnn.dataflow import paths
 from hwqnn.dataflow.cost import MeasuredBlock, Parts, counters
 from hwqnn.dataflow.design import Datapath, Resources, Schedule
+from hwqnn.dataflow.paths import Paths
+from hwqnn.gates.delay import CLOCK_TO_OUT
 from hwqnn.gates.votes import Count, votes
 
 
@@ -62,4 +65,13 @@ class VoteBlock(MeasuredBlock):
         steps = counters(self.fold, self.vectors)
         depth, several = self.datapath.depth, self.cycles > 1  # a single step is always the last
         exact = Resources(lut=several and depth > 2, ff=steps.bits + depth + (depth if several and depth < 3 else 0), carry4=steps.carry4)
-        return Parts(exact, {"counters": steps.luts}, {"counters": steps.levels, "datapath": self.budget_ns})
+        return Parts(exact, {"counters": steps.luts})
+
+    @property
+    def paths(self) -> Paths:
+        assert self.datapath.longest is not None
+        longest = self.datapath.longest
+        return {
+            **paths.control(self.fold, self.vectors),
+            "datapath": {"ns": CLOCK_TO_OUT + max(longest.from_inputs, longest.from_registers)},
+        }

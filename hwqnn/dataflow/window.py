@@ -10,10 +10,13 @@ from typing import ClassVar
 
 import numpy as np
 
+from hwqnn.dataflow import paths
 from hwqnn.dataflow.cost import MeasuredBlock, Parts, adder_carry4, counters, rom_luts
 from hwqnn.dataflow.design import Buffering, Memory, Resources
 from hwqnn.dataflow.pack import memory
+from hwqnn.dataflow.paths import Paths
 from hwqnn.dataflow.ring import Ring, RingSize
+from hwqnn.gates.delay import CLOCK_TO_OUT, chain
 from hwqnn.ir import Geometry
 
 
@@ -140,7 +143,7 @@ class Window(MeasuredBlock):
         padded = any(place.pads for place in places)
         exact = Resources(
             lut=rom_luts(self.pads, self.beat_in.type.bits),
-            ff=sum(loops) + whole + sum(place.bits for place in places) + (top + left > 0),
+            ff=sum(loops) + whole + sum(place.bits for place in places) + (top + left > 0) + self._told + padded,
             carry4=sum(map(adder_carry4, loops)) + adder_carry4(whole) + sum(adder_carry4(place.bits) for place in places),
         )
         mapped = {
@@ -152,10 +155,26 @@ class Window(MeasuredBlock):
             "first pads": top + left > 0,
             **self._moves,
         }
-        bits = sum(place.bits for place in places)
-        paths = {"counters": count.bits, "position bits": bits, "may pad": padded}
         step = min((_zeros(move) for move in self._walk["back"]), default=0)
-        return Parts(exact, mapped, paths) + self.size.parts(self.beat_in.bits, bram=self.bram, pads=len(self.pads), padded=padded, still=step)
+        return Parts(exact, mapped) + self.size.parts(self.beat_in.bits, bram=self.bram, pads=len(self.pads), padded=padded, still=step)
+
+    @property
+    def paths(self) -> Paths:
+        """Through the loops to the positions, and through the ring."""
+        loops = (self.tile // self.beat_in.elements, *self.geometry.kernel, self.channels // self.tile)
+        bits = [place.bits for place in self._places]
+        carried = chain(max(bits)) if any(bits) else 0.0
+        place = {"ns": CLOCK_TO_OUT + 0.8 + carried, "loops": sum(n > 1 for n in loops), "bits": max(counters(n).bits for n in loops),
+                 "places": sum(b > 0 for b in bits)}  # fmt: skip
+        padded = any(place.pads for place in self._places)
+        return {**paths.control(*loops), "place": place, **self.size.paths(bram=self.bram, pads=len(self.pads), padded=padded, late=0.0)}
+
+    @property
+    def _told(self) -> int:
+        """Registers that tell the ring of a step: that there is one, its beat, whether it is the last, moves; equal bits share theirs."""
+        moves = {pattern for name in ("back", "free") for pattern in _patterns(self._walk[name], self.size.count_bits)}
+        last = (0,) * (len(self._walk["back"]) - 1) + (1,)
+        return 1 + counters(self.beats).bits + len({pattern for pattern in (*moves, last) if len(set(pattern)) > 1})
 
     @property
     def _moves(self) -> dict[str, int]:
@@ -224,5 +243,9 @@ def _zeros(number: int) -> int:
 
 def _choices(values: list[int], bits: int) -> int:
     """How many different functions, of two ends or more, the bits of a value are that the number of loops that end chooses."""
-    patterns = {tuple(value >> k & 1 for value in values) for k in range(bits)}
-    return sum(sum(a != b for a, b in itertools.pairwise(pattern)) > 1 for pattern in patterns)
+    return sum(sum(a != b for a, b in itertools.pairwise(pattern)) > 1 for pattern in _patterns(values, bits))
+
+
+def _patterns(values: list[int], bits: int) -> set[tuple[int, ...]]:
+    """Of each bit, what it is for so many loops that end."""
+    return {tuple(value >> k & 1 for value in values) for k in range(bits)}

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar
 
 import numpy as np
 
+from hwqnn.dataflow import paths
 from hwqnn.dataflow.cost import MeasuredBlock, Parts, adder_carry4, counters
 from hwqnn.dataflow.design import Resources, Schedule
+from hwqnn.dataflow.paths import Paths
 from hwqnn.dataflow.storage import block_ram, shift_registers, single_port_ram
+from hwqnn.gates.delay import CLOCK_TO_OUT, chain
 from hwqnn.ir import Geometry
 
 _IN_A_LUT = 6
@@ -162,7 +166,7 @@ class ParallelWindow(MeasuredBlock):
                 )
             case LineStore.BLOCK:
                 cells = block_ram(self._line_bits, gap) + Resources(ff=address.bits)
-                lines = Parts(cells, {"line counter": address.luts}, {"line block RAM": 1})
+                lines = Parts(cells, {"line counter": address.luts})
         waits = bits * kh * (kw - 1)  # between the taps of a row
         row, column = self._place_bits
         strides, drains = counters(*self.geometry.stride), self.cycles > self.height * self.width
@@ -192,7 +196,27 @@ class ParallelWindow(MeasuredBlock):
             "drains": drains,
             **self._bounds,
         }
-        return Parts(exact, mapped, {"counters": max(row, column), "outside": bool((~always).any())}) + lines
+        return Parts(exact, mapped) + lines
+
+    @property
+    def paths(self) -> Paths:
+        row, column = self._place_bits
+        drains, several = self.cycles > self.height * self.width, self.height > 1
+        found: dict[str, Mapping[str, float]] = {"column": {"ns": CLOCK_TO_OUT + 0.26 + chain(column)}}
+        found["frame"] = {"ns": CLOCK_TO_OUT + paths.equal(max(row, column)) + 0.8, "rows": several, "drains": drains}
+        if several:
+            found["row"] = {"ns": CLOCK_TO_OUT + 0.127 + chain(row) + 0.4}
+        inside_y, inside_x = self.geometry.inside(self.height, self.width)
+        if not (inside_y.all() and inside_x.all()):
+            found["outside"] = {"ns": CLOCK_TO_OUT + 0.64 + 0.4 + paths.RESET}
+        match self.line_store:
+            case LineStore.RAM:
+                found["line"] = {"ns": paths.RAM + 0.3, "several RAMs": self.gap > 64}
+                found["line counter"] = {"ns": paths.counter(self.gap)}
+            case LineStore.BLOCK:
+                found["line"] = {"ns": paths.BLOCK}
+                found["line counter"] = {"ns": paths.counter(self.gap)}
+        return found
 
 
 def _reach(geometry: Geometry) -> tuple[int, int]:

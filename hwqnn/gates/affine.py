@@ -65,7 +65,7 @@ module @ (
 endmodule
 """
     module = named("affine", text)
-    return Datapath(module[0], lanes * x, affine.w_bits, lanes * y, n.depth, (lane, module), (), n.cells * lanes)
+    return Datapath(module[0], lanes * x, affine.w_bits, lanes * y, n.depth, (lane, module), (), n.cells * lanes, n.longest)
 
 
 def constant(affine: Affine, mul: Sequence[int], add: Sequence[int], budget_ns: float) -> Datapath:
@@ -80,7 +80,7 @@ def constant(affine: Affine, mul: Sequence[int], add: Sequence[int], budget_ns: 
     n.output("sum_o", sums)
     text = n.verilog("@", _constants(affine, mul, add), f"{affine.lanes} x {_title(affine)}. {n.counted}")
     module = named("affine", text)
-    return Datapath(module[0], len(x), affine.w_bits, affine.lanes * affine.sum_bits, n.depth, (module,), (), n.cells)
+    return Datapath(module[0], len(x), affine.w_bits, affine.lanes * affine.sum_bits, n.depth, (module,), (), n.cells, n.longest)
 
 
 @cache

@@ -13,6 +13,7 @@ from typing import TypeGuard
 
 from hwqnn.gates import delay, tables, text
 from hwqnn.gates.cells import ONE, ZERO, Carry, Cell, Input, Lut, Register, Wire
+from hwqnn.gates.longest import Longest, longest
 from hwqnn.resources import Resources
 
 __all__ = ["ONE", "ZERO", "Netlist", "Wire"]
@@ -151,6 +152,11 @@ class Netlist:
             ff += isinstance(cell, Register)
             carry4 += -(-cell.length(pins) // 4) if isinstance(cell, Carry) else 0
         return Resources(lut=lut, ff=ff, carry4=carry4)
+
+    @property
+    def longest(self) -> Longest:
+        """Its longest paths."""
+        return longest(self._live(), [self._last(wire) for wires in self._outputs.values() for wire in wires])
 
     @property
     def counted(self) -> str:

@@ -87,7 +87,7 @@ module @ (
 endmodule
 """,
     )
-    return Datapath(module[0], lanes.x_bits, lanes.pe * lanes.lane_w_bits, lanes.pe * lanes.sum_bits, depth, (lane, module), (), cells)
+    return Datapath(module[0], lanes.x_bits, lanes.pe * lanes.lane_w_bits, lanes.pe * lanes.sum_bits, depth, (lane, module), (), cells, n.longest)
 
 
 def fused(lanes: Lanes, words: tuple[int, ...], budget_ns: float) -> Datapath:
@@ -104,7 +104,7 @@ def fused(lanes: Lanes, words: tuple[int, ...], budget_ns: float) -> Datapath:
     )
     title = f"{lanes.pe} x {_title(lanes.one())}{', of the same inputs' if lanes.shared else ''}; {len(words)} words of weights. {n.counted}"
     module = named("products", n.verilog("@", rom + _behaviour(lanes, "w"), title))
-    return Datapath(module[0], lanes.x_bits, address_bits, lanes.pe * lanes.sum_bits, n.depth, (module,), (), n.cells)
+    return Datapath(module[0], lanes.x_bits, address_bits, lanes.pe * lanes.sum_bits, n.depth, (module,), (), n.cells, n.longest)
 
 
 @remembered

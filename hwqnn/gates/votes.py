@@ -56,7 +56,7 @@ def votes(count: Count, budget_ns: float) -> Datapath:
     n.output("sum_o", [wire for heap in heaps for wire in heap.sum(count.sum_bits)])
     title = f"Votes of {len(count.weights)} members for {count.lanes} of {count.lanes * count.fold} classes.\n{n.counted}"
     module = named("votes", n.verilog("@", _behaviour(count), title))
-    return Datapath(module[0], len(x), len(w), count.lanes * count.sum_bits, n.depth, (module,), (), n.cells)
+    return Datapath(module[0], len(x), len(w), count.lanes * count.sum_bits, n.depth, (module,), (), n.cells, n.longest)
 
 
 def _matches(n: Netlist, count: Count, label: Sequence[Wire], step: Sequence[Wire]) -> list[Wire]:

@@ -8,7 +8,7 @@ INSTANCE = """  {module} #({parameters}) i_c{k} (
     .advance_o(c{k}_m_tdata[0]), .step_o(c{k}_m_tdata[1])
   );"""
 
-CASES = [{"DEPTH": depth, "VECTORS": vectors} for depth, vectors in ((1, 1), (2, 1), (4, 1), (1, 2), (2, 3), (3, 8))]
+CASES = [{"DEPTH": depth, "VECTORS": vectors} for depth, vectors in ((1, 1), (2, 1), (4, 1), (1, 2), (2, 3), (3, 8), (1, 5), (2, 11))]
 
 
 def test_step_control(tmp_path, monkeypatch):

@@ -1,0 +1,71 @@
+"""How long the longest paths of a netlist are, pin by pin: what `hwqnn/synth/sta.py` finds when it is synthesized, for primitives stay as they are.
+(While a netlist is built, every LUT is charged with its slowest pin, see `delay.py`.)"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from hwqnn.gates import delay
+from hwqnn.gates.cells import Carry, Cell, Input, Lut, Register, Wire
+
+_PINS = (
+    (), (0.127,), (0.238, 0.127), (0.407, 0.238, 0.127), (0.472, 0.407, 0.238, 0.127), (0.631, 0.472, 0.407, 0.238, 0.127),
+         (0.642, 0.631, 0.472, 0.407, 0.238, 0.127))  # fmt: skip
+"""ns through a LUT of so many inputs, by pin; from the same source as `delay.py`."""
+_NEVER = -math.inf
+
+
+@dataclass(frozen=True)
+class Longest:
+    """ns of logic that end at a register or an output, registers' clock to output not counted: from an input, and from a register (0 where none)."""
+
+    from_inputs: float
+    from_registers: float
+
+
+def longest(live: Sequence[tuple[Cell, set[int]]], outputs: Iterable[Wire]) -> Longest:
+    """The longest paths.
+
+    Args:
+        live: cells and their pins that are used, sources before users.
+    """
+    times: dict[tuple[Cell, int], tuple[float, float]] = {}
+    ends: list[tuple[float, float]] = []
+
+    def at(wire: Wire) -> tuple[float, float]:
+        if wire.cell is None:
+            return _NEVER, _NEVER
+        if isinstance(wire.cell, Input):
+            return 0.0, _NEVER
+        return (_NEVER, 0.0) if isinstance(wire.cell, Register) else times[wire.cell, wire.pin]
+
+    for cell, pins in live:
+        match cell:
+            case Lut():
+                for pin, found in _through(cell, pins, at).items():
+                    times[cell, pin] = found
+            case Carry():
+                length = cell.length(pins)
+                pairs = [tuple(map(max, at(s), at(di))) for s, di in zip(cell.s[:length], cell.di[:length], strict=True)]
+                cin = at(cell.cin)
+                both = [delay.chain_outputs([pair[k] for pair in pairs], cin[k]) for k in (0, 1)]
+                for i, ((o0, co0), (o1, co1)) in enumerate(zip(*both, strict=True)):
+                    times[cell, i], times[cell, len(cell.s) + i] = (o0, o1), (co0, co1)
+            case Register():
+                ends.append(at(cell.data))
+    ends += [at(wire) for wire in outputs]
+    return Longest(*(max([0.0, *(end[k] for end in ends)]) for k in (0, 1)))
+
+
+def _through(cell: Lut, pins: set[int], at) -> dict[int, tuple[float, float]]:  # type: ignore[no-untyped-def]
+    """When each output is there. Two outputs are a LUT6 and the LUT5 in it; one is a LUT of its own size."""
+    inputs = cell.needs(pins)
+    found = {}
+    for pin in pins:
+        slow = _PINS[len(inputs)] if len(pins) == 1 else _PINS[6 - pin]
+        matter = set(cell.needs({pin}))
+        arrivals = [(at(wire), ns) for wire, ns in zip(inputs, slow, strict=False) if wire in matter]
+        found[pin] = tuple(max([_NEVER, *(time[k] + ns for time, ns in arrivals)]) for k in (0, 1))
+    return found

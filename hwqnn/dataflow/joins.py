@@ -158,7 +158,9 @@ class ConcatBlock(_Join):
 
     @property
     def _lane_luts(self) -> int:
-        """A LUT for each bit that both numbers have; the other bits of an unsigned one are 0, which a register's reset gives."""
+        """A LUT for each bit that both numbers have; the other bits of an unsigned one are 0, which a register's reset gives. The lowest bit of a
+        bipolar one is 1; its others are inverted."""
         bits = self.beat_out.type.bits
         widened = any(of == Bipolar() for of in self.types) and bits > 1
-        return min(of.bits if isinstance(of, UInt) else bits for of in self.types) - widened
+        unsigned = any(isinstance(of, UInt) for of in self.types)
+        return min(of.bits if isinstance(of, UInt) else bits for of in self.types) - (widened and not unsigned)

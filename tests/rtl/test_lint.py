@@ -76,6 +76,7 @@ LEGAL = {
     "add": ({}, {"PE": 3, "BEATS": 5, "A_BITS": 4, "A_KIND": 2, "B_BITS": 2, "B_KIND": 1, "OUT_BITS": 5}),
     "concat": ({}, {"PE": 3, "A_FOLD": 5, "B_FOLD": 2, "VECTORS": 7, "A_BITS": 4, "A_KIND": 2, "B_BITS": 2, "B_KIND": 1, "OUT_BITS": 4}),
     "step_control": ({}, {"DEPTH": 3, "VECTORS": 5}),
+    "counter": ({}, {"COUNT": 4, "START": 1}, {"COUNT": 3}, {"COUNT": 11, "START": 2}, {"COUNT": 64}),
     "argmax": (
         {},
         {"PE": 3, "FOLD": 4, "WIDTH": 8, "SIGNED": 1, "OUT_BITS": 4},
@@ -181,6 +182,8 @@ ILLEGAL = (
     ("argmax", {"K": 2}),
     ("widen", {"BITS": 2, "OUT_BITS": 1}),
     ("step_control", {"VECTORS": 0}),
+    ("counter", {"COUNT": 0}),
+    ("counter", {"COUNT": 3, "START": 3}),
     ("stream_fork", {"OUTPUTS": 0}),
     ("add", {"PE": 0}),
     ("concat", {"B_FOLD": 0}),

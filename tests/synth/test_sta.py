@@ -93,7 +93,7 @@ def synthesized(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Netlist]:
     """The netlists of `SOURCES`."""
     folder = tmp_path_factory.mktemp("sources")
     units = []
-    library = tuple(path for path in sorted(RTL.glob("*.sv")) if path.stem in ("step_control", "stream_rules"))
+    library = tuple(path for path in sorted(RTL.glob("*.sv")) if path.stem in ("boundary", "counter", "step_control", "stream_rules"))
     for name, text in SOURCES.items():
         (folder / f"{name}.sv").write_text(text)
         units.append(Unit(name, name, (*library, folder / f"{name}.sv"), folder))

@@ -5,7 +5,8 @@
 chain: a convolutional network of more than a million weights to one of hundreds, by optimal brain surgeon; chain-mlp: the same with dense layers
 alone. deep-compression: LeNet-300-100 as Han, Mao and Dally (2016) compress it (40 times less storage at 1.58 % error); deep-compression-surgeon:
 with optimal brain surgeon. Storage is as `huffman` counts it, against floats of 32 bits. Stages of the chain with few weights left are logic (frozen)
-on a Zynq-7020; the ones before, of which no form fits there, are folded on a larger board, zeros and all. All are synthesized, the smallest first.
+on a Zynq-7020; the ones before, of which no form fits there, on a larger board: as logic, or folded with block RAM, zeros and all. All are
+synthesized, the smallest first.
 Checkpoints stay in the cache folder, so a run that stopped goes on.
 """
 
@@ -39,8 +40,8 @@ RECIPES = ("chain", "chain-mlp", "deep-compression", "deep-compression-surgeon")
 SHAPE = (1, 28, 28)
 SAMPLES = 5000
 SYNTHESIZED = {"chain"}
-FROZEN = 10_000
-"""The most weights left of a network that becomes logic."""
+FROZEN, FITS = 10_000, 5_000
+"""The most weights left of a network that becomes logic, and of one that does so on a Zynq-7020."""
 LARGER = str(Path(__file__).parents[1] / "vc709.toml")
 FPS = 1_000
 COMMAND = "python benchmarks/compression/chain.py --only"
@@ -92,8 +93,8 @@ def entry(stage: Stage, test: Dataset, name: str, network: str) -> Row:
     size = Size.of(import_brevitas(stage.model, torch.zeros(1, *SHAPE), name=name))
     storage, accuracy = Huffman().plan(stage.model, None).ratio, evaluate(stage.model, Images.of(test))
     method = f"{stage.number}. {stage.name}: {stage.left:,} weights left, storage / {storage:.0f}"
-    if name in SYNTHESIZED and stage.left > FROZEN:
-        method += "; folded, on a VC709"
+    if name in SYNTHESIZED and stage.left > FITS:
+        method += "; on a VC709" if stage.left <= FROZEN else "; folded, on a VC709"
     print(f"{method}, {100 - accuracy:.2f} % error", file=sys.stderr, flush=True)
     command = f"{COMMAND} {name}"
     return row(name, method, network, "mnist", accuracies=[accuracy], size=size, command=command, seconds=stage.seconds)
@@ -101,11 +102,12 @@ def entry(stage: Stage, test: Dataset, name: str, network: str) -> Row:
 
 def with_hardware(made: Row, stage: Stage, test: Dataset) -> Row:
     start = time.perf_counter()
+    larger = {"board": LARGER} if stage.left > FITS else {}
     try:
         if stage.left <= FROZEN:
-            found = measure(stage.model, input_shape=SHAPE, images=test.x[:16], store=Store.FROZEN, fps=FPS)
+            found = measure(stage.model, input_shape=SHAPE, images=test.x[:16], store=Store.FROZEN, fps=FPS, **larger)
         else:
-            found = measure(stage.model, input_shape=SHAPE, images=test.x[:16], board=LARGER, fps=FPS)
+            found = measure(stage.model, input_shape=SHAPE, images=test.x[:16], store=Store.BRAM, fps=FPS, **larger)
     except CheckError as error:
         print(f"{made.method}: no hardware: {error}", file=sys.stderr, flush=True)
         return made

@@ -153,20 +153,13 @@ class ParallelWindow(MeasuredBlock):
             case LineStore.SHIFT:
                 lines = Parts(Resources(lut=shift_registers(self._line_bits, gap), ff=self._line_bits * gap if gap <= 2 else 0))
             case LineStore.RAM:
-                # the next register in the chain, where no tap shares it, yosys takes into the RAM, which has none: it registers the address instead
-                late = along == 2 or not always[:-1, -1].all()
                 lines = Parts(
-                    Resources(lut=single_port_ram(self._line_bits, gap), ff=address.bits * (1 + late)),
-                    {
-                        "line counter": address.luts,
-                        "line banks": self._line_bits * (gap > 64),
-                        "late line bits": self._line_bits * late,
-                        "late": late,
-                    },
+                    Resources(lut=single_port_ram(self._line_bits, gap), ff=address.bits),
+                    {"line counter": address.luts, "line banks": self._line_bits * (gap > 64)},
                 )
             case LineStore.BLOCK:
-                cells = block_ram(self._line_bits, gap) + Resources(ff=address.bits)
-                lines = Parts(cells, {"line counter": address.luts})
+                cells = block_ram(self._line_bits, gap) + Resources(ff=address.bits, carry4=address.carry4)  # of the next address, too
+                lines = Parts(cells, {"line counter": address.luts, "next address": address.bits})
         waits = bits * kh * (kw - 1)  # between the taps of a row
         row, column = self._place_bits
         strides, drains = counters(*self.geometry.stride), self.cycles > self.height * self.width
@@ -182,7 +175,10 @@ class ParallelWindow(MeasuredBlock):
             + strides.bits
             + 2
             + drains,
-            carry4=adder_carry4(row) + adder_carry4(column) + (adder_carry4(address.bits) if self.line_store is not LineStore.SHIFT else 0),
+            carry4=adder_carry4(row)
+            + adder_carry4(column)
+            + strides.carry4
+            + (adder_carry4(address.bits) if self.line_store is not LineStore.SHIFT else 0),
         )
         mapped = {
             "outside": float((~always).sum()),

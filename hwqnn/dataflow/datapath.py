@@ -6,15 +6,10 @@ from hwqnn.dataflow.accumulator import Product
 from hwqnn.dataflow.cost import adder_carry4
 from hwqnn.dataflow.design import Datapath, Resources, Store
 from hwqnn.dataflow.pack import kind
+from hwqnn.dataflow.paths import BLOCK, MULTIPLY
 from hwqnn.gates import delay
 from hwqnn.gates.products import MOST_DIRECT, Lanes, fused, fused_cost, variable, variable_cost
 from hwqnn.ir import Bipolar, Type
-
-_BRAM = 2.454
-"""ns from the clock to a block RAM's output, from the same source as those of `hwqnn/gates/delay.py`."""
-
-_MULTIPLY = 1.416
-"""ns that the operands of a DSP48E1 must be there before the clock's edge if the first register is the multiplier's (`hwqnn/synth/arcs.py`)."""
 
 _CHAIN = 3
 """Products that DSP48E1s add among themselves (`rtl/products_dsp.sv`)."""
@@ -79,14 +74,14 @@ def _lane_cost(in_luts: bool, lane: Lanes, words: int, budget_ns: float) -> tupl
 def source_ns(store: Store) -> float:
     """How much later than a register's output the operands may be there without a register of their own: a few inputs come through some logic,
     weights in block RAM through its output."""
-    return _BRAM - delay.CLOCK_TO_OUT if store is Store.BRAM else 2 * delay.LUT
+    return BLOCK - delay.CLOCK_TO_OUT if store is Store.BRAM else 2 * delay.LUT
 
 
 def needs_register(product: Product, store: Store, lanes: Lanes, words: int, budget_ns: float) -> bool:
     """Whether operands get a register of their own: not where everything, with what lies before, fits between two registers."""
     rest = budget_ns - source_ns(store)
     if product is Product.DSP:
-        return rest < delay.CLOCK_TO_OUT + _MULTIPLY
+        return rest < delay.CLOCK_TO_OUT + MULTIPLY
     return datapath_cost(product, store, lanes, words, rest)[1] > 1
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from hwqnn.dataflow.cost import counters
 from hwqnn.gates.delay import CLOCK_TO_OUT, LUT, chain
+from hwqnn.gates.longest import LUT_PINS
 
 Paths = Mapping[str, Mapping[str, float]]
 """By name, amounts that make a path long; the longest path is a block's delay."""
@@ -21,6 +22,8 @@ BLOCK = 2.454
 """From the clock to a block RAM's output, without its own register."""
 MULTIPLY = 1.416
 """Before the clock's edge, of a DSP48E1's operand in front of its multiplier."""
+_SLOWEST = (0.0, *(pins[0] for pins in LUT_PINS[1:]))
+"""Through a LUT of so many inputs, by its slowest."""
 _MUXES = (0.223, 0.104)
 """Through MUXF7 and MUXF8."""
 
@@ -28,13 +31,12 @@ _MUXES = (0.223, 0.104)
 def rom(words: int) -> float:
     """From the address to a bit."""
     bits = (words - 1).bit_length()
-    slowest = (0.0, 0.127, 0.238, 0.407, 0.472, 0.631, LUT)
-    return slowest[bits] if bits <= 6 else LUT + sum(_MUXES[: bits - 6]) + (LUT if bits > 8 else 0)
+    return _SLOWEST[bits] if bits <= 6 else LUT + sum(_MUXES[: bits - 6]) + (LUT if bits > 8 else 0)
 
 
 def equal(bits: int) -> float:
     """From a word to whether it is a constant."""
-    return (0.0, 0.127, 0.238, 0.407, 0.472, 0.631, LUT)[bits] if bits <= 6 else LUT + (0.07 if bits > 10 else 0)
+    return _SLOWEST[bits] if bits <= 6 else LUT + (0.07 if bits > 10 else 0)
 
 
 def counter(count: int) -> float:

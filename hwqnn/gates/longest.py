@@ -4,17 +4,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from hwqnn.gates import delay
 from hwqnn.gates.cells import Carry, Cell, Input, Lut, Register, Wire
 
-_PINS = (
-    (), (0.127,), (0.238, 0.127), (0.407, 0.238, 0.127), (0.472, 0.407, 0.238, 0.127), (0.631, 0.472, 0.407, 0.238, 0.127),
-         (0.642, 0.631, 0.472, 0.407, 0.238, 0.127))  # fmt: skip
+LUT_PINS = (
+    (),
+    (0.127,),
+    (0.238, 0.127),
+    (0.407, 0.238, 0.127),
+    (0.472, 0.407, 0.238, 0.127),
+    (0.631, 0.472, 0.407, 0.238, 0.127),
+    (0.642, 0.631, 0.472, 0.407, 0.238, 0.127),
+)
 """ns through a LUT of so many inputs, by pin; from the same source as `delay.py`."""
 _NEVER = -math.inf
+
+_Times = tuple[float, float]
+"""After the inputs, and after the registers."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +40,10 @@ def longest(live: Sequence[tuple[Cell, set[int]]], outputs: Iterable[Wire]) -> L
     Args:
         live: cells and their pins that are used, sources before users.
     """
-    times: dict[tuple[Cell, int], tuple[float, float]] = {}
-    ends: list[tuple[float, float]] = []
+    times: dict[tuple[Cell, int], _Times] = {}
+    ends: list[_Times] = []
 
-    def at(wire: Wire) -> tuple[float, float]:
+    def at(wire: Wire) -> _Times:
         if wire.cell is None:
             return _NEVER, _NEVER
         if isinstance(wire.cell, Input):
@@ -48,7 +57,7 @@ def longest(live: Sequence[tuple[Cell, set[int]]], outputs: Iterable[Wire]) -> L
                     times[cell, pin] = found
             case Carry():
                 length = cell.length(pins)
-                pairs = [tuple(map(max, at(s), at(di))) for s, di in zip(cell.s[:length], cell.di[:length], strict=True)]
+                pairs = [_latest((at(s), at(di))) for s, di in zip(cell.s[:length], cell.di[:length], strict=True)]
                 cin = at(cell.cin)
                 both = [delay.chain_outputs([pair[k] for pair in pairs], cin[k]) for k in (0, 1)]
                 for i, ((o0, co0), (o1, co1)) in enumerate(zip(*both, strict=True)):
@@ -56,16 +65,21 @@ def longest(live: Sequence[tuple[Cell, set[int]]], outputs: Iterable[Wire]) -> L
             case Register():
                 ends.append(at(cell.data))
     ends += [at(wire) for wire in outputs]
-    return Longest(*(max([0.0, *(end[k] for end in ends)]) for k in (0, 1)))
+    return Longest(*_latest([(0.0, 0.0), *ends]))
 
 
-def _through(cell: Lut, pins: set[int], at) -> dict[int, tuple[float, float]]:  # type: ignore[no-untyped-def]
+def _through(cell: Lut, pins: set[int], at: Callable[[Wire], _Times]) -> dict[int, _Times]:
     """When each output is there. Two outputs are a LUT6 and the LUT5 in it; one is a LUT of its own size."""
     inputs = cell.needs(pins)
     found = {}
     for pin in pins:
-        slow = _PINS[len(inputs)] if len(pins) == 1 else _PINS[6 - pin]
+        slow = LUT_PINS[len(inputs)] if len(pins) == 1 else LUT_PINS[6 - pin]
         matter = set(cell.needs({pin}))
         arrivals = [(at(wire), ns) for wire, ns in zip(inputs, slow, strict=False) if wire in matter]
-        found[pin] = tuple(max([_NEVER, *(time[k] + ns for time, ns in arrivals)]) for k in (0, 1))
+        found[pin] = _latest((time[0] + ns, time[1] + ns) for time, ns in arrivals)
     return found
+
+
+def _latest(times: Iterable[_Times]) -> _Times:
+    each = [(_NEVER, _NEVER), *times]
+    return max(time[0] for time in each), max(time[1] for time in each)

@@ -25,17 +25,25 @@ module delay_line #(
     always_ff @(posedge clk_i) if (step_i) wait_q <= (STEPS * WIDTH)'({wait_q, word_i});
     assign word_o = wait_q[(STEPS-1)*WIDTH+:WIDTH];
   end else begin : gen_ram
-    localparam int unsigned ADDR_BITS = $clog2(STEPS);
+    // Block RAM gives a word a step later, so it holds a word less.
+    localparam int unsigned WORDS = STORE == 2 ? STEPS - 1 : STEPS;
+    localparam int unsigned ADDR_BITS = WORDS > 1 ? $clog2(WORDS) : 1;
     logic [ADDR_BITS-1:0] addr;
-    /* verilator lint_off UNUSEDSIGNAL */  // block RAM is told of the next step
-    logic last;
-    /* verilator lint_on UNUSEDSIGNAL */
-    counter #(.COUNT(STEPS)) i_addr (.clk_i, .rst_ni, .step_i, .value_o(addr), .last_o(last));
-    if (STORE == 2) begin : gen_block_ram  // fetches the word of the next step
-      (* ram_style = "block", no_rw_check *) logic [WIDTH-1:0] words[STEPS];
+    counter #(.COUNT(WORDS)) i_addr (
+      .clk_i, .rst_ni, .step_i, .value_o(addr),
+      /* verilator lint_off PINCONNECTEMPTY */  // it goes around by itself
+      .last_o()
+      /* verilator lint_on PINCONNECTEMPTY */
+    );
+    if (STORE == 2) begin : gen_block_ram
+      (* ram_style = "block" *) logic [WIDTH-1:0] words[WORDS];
       logic [WIDTH-1:0] read_q;
-      always_ff @(posedge clk_i) if (step_i) words[addr] <= word_i;
-      always_ff @(posedge clk_i) if (step_i) read_q <= words[last ? '0 : addr + ADDR_BITS'(1)];
+      always_ff @(posedge clk_i) begin
+        if (step_i) begin
+          read_q <= words[addr];
+          words[addr] <= word_i;
+        end
+      end
       assign word_o = read_q;
     end else begin : gen_lut_ram
       (* ram_style = "distributed" *) logic [WIDTH-1:0] words[STEPS];

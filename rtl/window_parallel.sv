@@ -69,29 +69,49 @@ module window_parallel #(
   localparam int unsigned ROW_BITS = $clog2((END_ROW > TOP_ROW ? END_ROW : TOP_ROW) + 2);
   localparam int unsigned COLUMN_BITS = $clog2((W > int'(LEFT) ? W : int'(LEFT)) + 1);
 
-  logic step, give, last, row_ends, frame_ends, take;
+  // What the steps depend on stands behind boundaries: a LUT or two each, however it is asked for.
+  logic ready, step, give, last, row_ends, end_row, end_column, frame_ends, take;
   logic [ROW_BITS-1:0] row_q, row;
-  logic [COLUMN_BITS-1:0] column_q, column;
+  logic [COLUMN_BITS-1:0] column_q, column, next_column;
+  boundary i_step (.word_i(ready), .word_o(step));
   boundary #(.WIDTH(ROW_BITS + COLUMN_BITS)) i_place (.word_i({row_q, column_q}), .word_o({row, column}));  // apart from the adders, as in counter
   boundary i_row_ends (.word_i(column == COLUMN_BITS'(W - 1)), .word_o(row_ends));
-  boundary i_frame_ends (.word_i(row == ROW_BITS'(END_ROW) && column == COLUMN_BITS'(END % W)), .word_o(frame_ends));
+  boundary i_end_row (.word_i(row == ROW_BITS'(END_ROW)), .word_o(end_row));
+  if (END % W == W - 1) begin : gen_ends_with_row
+    assign end_column = row_ends;
+  end else begin : gen_ends_within
+    boundary i_end_column (.word_i(column == COLUMN_BITS'(END % W)), .word_o(end_column));
+  end
+  assign frame_ends  = end_row && end_column;
+  assign next_column = column_q + COLUMN_BITS'(1);
+  for (genvar i = 0; i < COLUMN_BITS; i++) begin : gen_column_bit  // zeros by the registers' synchronous reset, as in counter
+    if (START_COLUMN[i]) begin : gen_starts
+      always_ff @(posedge clk_i) begin
+        if (!rst_ni || (step && frame_ends)) column_q[i] <= 1'b1;
+        else if (step) column_q[i] <= next_column[i] && !row_ends;
+      end
+    end else begin : gen_zero
+      always_ff @(posedge clk_i) begin
+        if (!rst_ni || (step && (frame_ends || row_ends))) column_q[i] <= 1'b0;
+        else if (step) column_q[i] <= next_column[i];
+      end
+    end
+  end
   always_ff @(posedge clk_i) begin
-    if (!rst_ni || (step && (frame_ends || (START_COLUMN == 0 && row_ends)))) column_q <= COLUMN_BITS'(START_COLUMN);
-    else if (step) column_q <= row_ends ? '0 : column_q + COLUMN_BITS'(1);
     if (!rst_ni || (step && frame_ends)) row_q <= '0;
     else if (step && row_ends) row_q <= row_q + ROW_BITS'(1);
   end
 
   // Behind the last pixel no step takes.
   if (END > LAST_TAKE) begin : gen_drain
-    logic drain_q;
+    logic drain_q, taken_row, taken_column;
+    boundary #(.WIDTH(2)) i_taken (
+      .word_i({row == ROW_BITS'(LAST_TAKE / W), column == COLUMN_BITS'(LAST_TAKE % W)}), .word_o({taken_row, taken_column})
+    );
     assign take = !drain_q;
     always_ff @(posedge clk_i) begin
-      if (!rst_ni) drain_q <= 1'b0;
-      else if (step) begin
-        if (frame_ends) drain_q <= 1'b0;
-        else if (row == ROW_BITS'(LAST_TAKE / W) && column == COLUMN_BITS'(LAST_TAKE % W)) drain_q <= 1'b1;
-      end
+      if (!rst_ni || (step && frame_ends)) drain_q <= 1'b0;
+      else if (step && taken_row && taken_column) drain_q <= 1'b1;
     end
   end else begin : gen_no_drain
     assign take = 1'b1;
@@ -106,42 +126,51 @@ module window_parallel #(
   /* verilator lint_on CMPCONST */
   /* verilator lint_on UNSIGNED */
 
-  // Strides: a line of windows in every STRIDE_H rows, a window in every STRIDE_W columns.
-  logic [1:0] strides_met;
-  if (STRIDE_H > 1) begin : gen_stride_h
+  // Strides: a line of windows in every STRIDE_H rows, a window in every STRIDE_W columns. The place tells it where the stride is a power of two.
+  logic row_met, column_met;
+  if (STRIDE_H == 2 ** $clog2(STRIDE_H)) begin : gen_row_tells
+    assign row_met = (row & ROW_BITS'(STRIDE_H - 1)) == ROW_BITS'(FIRST_ROW % int'(STRIDE_H));
+  end else begin : gen_row_phase
     logic [$clog2(STRIDE_H)-1:0] phase_q;
-    assign strides_met[1] = phase_q == '0;
+    logic over;
+    boundary i_over (.word_i(!started || phase_q == $clog2(STRIDE_H)'(STRIDE_H - 1)), .word_o(over));
+    assign row_met = phase_q == '0;
     always_ff @(posedge clk_i) begin
-      if (!rst_ni) phase_q <= '0;
-      else if (step && (frame_ends || row_ends)) begin
-        if (frame_ends || !started || phase_q == $clog2(STRIDE_H)'(STRIDE_H - 1)) phase_q <= '0;
-        else phase_q <= phase_q + $clog2(STRIDE_H)'(1);
-      end
+      if (!rst_ni || (step && (frame_ends || (row_ends && over)))) phase_q <= '0;
+      else if (step && row_ends) phase_q <= phase_q + $clog2(STRIDE_H)'(1);
     end
-  end else begin : gen_every_row
-    assign strides_met[1] = 1'b1;
   end
-  if (STRIDE_W > 1) begin : gen_stride_w
+  if (STRIDE_W == 2 ** $clog2(STRIDE_W)) begin : gen_column_tells
+    assign column_met = (column & COLUMN_BITS'(STRIDE_W - 1)) == '0;
+  end else begin : gen_column_phase
     logic [$clog2(STRIDE_W)-1:0] phase_q;
-    assign strides_met[0] = phase_q == '0;
+    logic over;
+    boundary i_over (.word_i(row_ends || frame_ends || phase_q == $clog2(STRIDE_W)'(STRIDE_W - 1)), .word_o(over));
+    assign column_met = phase_q == '0;
     always_ff @(posedge clk_i) begin
-      if (!rst_ni) phase_q <= '0;
-      else if (step) phase_q <= frame_ends || row_ends || phase_q == $clog2(STRIDE_W)'(STRIDE_W - 1) ? '0 : phase_q + $clog2(STRIDE_W)'(1);
+      if (!rst_ni || (step && over)) phase_q <= '0;
+      else if (step) phase_q <= phase_q + $clog2(STRIDE_W)'(1);
     end
-  end else begin : gen_every_column
-    assign strides_met[0] = 1'b1;
   end
   logic row_gives, column_gives;
-  boundary #(.WIDTH(2)) i_gives (.word_i({complete_row && strides_met[1], complete_column && strides_met[0]}), .word_o({row_gives, column_gives}));
+  boundary #(.WIDTH(2)) i_gives (.word_i({complete_row && row_met, complete_column && column_met}), .word_o({row_gives, column_gives}));
   assign give = row_gives && column_gives;
-  assign last = row == ROW_BITS'(LAST_ROW) && column == COLUMN_BITS'(LAST_COLUMN);
+  if (END == LAST_GIVE) begin : gen_ends_with_last
+    assign last = frame_ends;
+  end else begin : gen_last
+    logic given_row, given_column;
+    boundary #(.WIDTH(2)) i_given (
+      .word_i({row == ROW_BITS'(LAST_ROW), column == COLUMN_BITS'(LAST_COLUMN)}), .word_o({given_row, given_column})
+    );
+    assign last = given_row && given_column;
+  end
 
   step_control #(.DEPTH(1)) i_control (
     .clk_i, .rst_ni, .need_i(take), .give_i(give), .last_i(last), .s_tvalid_i, .s_tready_o, .m_tvalid_o, .m_tlast_o, .m_tready_i,
     /* verilator lint_off PINCONNECTEMPTY */  // registers load in steps
     .advance_o(),
     /* verilator lint_on PINCONNECTEMPTY */
-    .step_o(step)
+    .step_o(ready)
   );
 
   // Which kernel rows and columns lie outside the map, in a step that gives.

@@ -95,6 +95,11 @@ class ParallelWindow(MeasuredBlock):
         return LineStore.RAM if self._ram_luts < shift_registers(self._line_bits, self.gap) else LineStore.SHIFT
 
     @property
+    def _words(self) -> int:
+        """Of a RAM."""
+        return self.gap - (self.line_store is LineStore.BLOCK)
+
+    @property
     def _ram_luts(self) -> int:
         return single_port_ram(self._line_bits, self.gap) + (self.gap - 1).bit_length()
 
@@ -127,44 +132,61 @@ class ParallelWindow(MeasuredBlock):
     @property
     def _place_bits(self) -> tuple[int, int]:
         """Of the row and the column that the steps are counted in."""
-        first, (top, left, _, _) = -(-_first(self.geometry, self.width) // self.width), self.geometry.padding
-        start = first * self.width - _first(self.geometry, self.width)
-        rows = max((start + self.cycles - 1) // self.width, first + top) + 2
+        top, left, _, _ = self.geometry.padding
+        rows = max((self._start_column + self.cycles - 1) // self.width, self._first_row + top) + 2
         return (rows - 1).bit_length(), max(self.width, left).bit_length()
 
     @property
-    def _bounds(self) -> dict[str, float]:
-        """Bits of rows, and of columns, that are compared with constants to tell whether a window is complete."""
+    def _conditions(self) -> dict[str, np.ndarray]:
+        """Tables over all rows, or all columns, of what stands behind a boundary; of the kernel's rows and columns that are never outside, none."""
+        (down, along), (kh, kw) = self.geometry.stride, self.geometry.kernel
+        (dh, dw), (top, left, _, _) = self.geometry.dilation, self.geometry.padding
         lines, across = self.geometry.output(self.height, self.width)
-        first = -(-_first(self.geometry, self.width) // self.width)
-        last_row, last_column = first + (lines - 1) * self.geometry.stride[0], (across - 1) * self.geometry.stride[1]
-        rows, columns = counters(-(-self.cycles // self.width)).bits, counters(self.width).bits
-        below, above = first > 0, last_row < (self.cycles - 1) // self.width
-        looked_at = {"first row": rows * below, "last row": rows * above, "last column": columns * (last_column < self.width - 1)}
-        return {name: -(-bits // _IN_A_LUT) for name, bits in looked_at.items()}
+        first, start = self._first_row, self._start_column
+        row, column = (np.arange(1 << bits) for bits in self._place_bits)
+        last_row, last_column = first + (lines - 1) * down, (across - 1) * along
+        found = {
+            "row ends": column == self.width - 1,
+            "row gives": (row >= first) & (row <= last_row) & ((row - first) % _told(down) == 0),
+            "column gives": (column <= last_column) & (column % _told(along) == 0),
+        }
+        steps = {"end": self.cycles - 1}
+        if self._drains:
+            steps["taken"] = self.height * self.width - 1
+        if int(self._give[-1]) < self.cycles - 1:
+            steps["given"] = int(self._give[-1])
+        for name, step in steps.items():
+            y, x = divmod(start + step, self.width)
+            found[f"{name} row"] = row == y
+            if name != "end" or x < self.width - 1:  # else it is where a row ends
+                found[f"{name} column"] = column == x
+        for y in range(kh):
+            on = first + top - y * dh
+            found[f"row {y}"] = (row < on) & (on > first) | (row >= on + self.height) & (on + self.height <= last_row)
+        for x in range(kw):
+            on = left - x * dw
+            found[f"column {x}"] = (column < on) & (on > 0) | (column >= on + self.width) & (on + self.width <= last_column)
+        return found
 
     @property
     def parts(self) -> Parts:
         bits, taps, (kh, kw), along = self.beat_in.bits, self.geometry.taps, self.geometry.kernel, self.geometry.dilation[1]
-        gap, address = self.gap, counters(self.gap)
+        gap, address = self.gap, counters(self._words)
         inside_y, inside_x = self.geometry.inside(self.height, self.width)
         always = np.outer(inside_y.all(axis=0), inside_x.all(axis=0))  # on the map: these taps' registers are also the chain's
         match self.line_store:
             case LineStore.SHIFT:
                 lines = Parts(Resources(lut=shift_registers(self._line_bits, gap), ff=self._line_bits * gap if gap <= 2 else 0))
             case LineStore.RAM:
-                lines = Parts(
-                    Resources(lut=single_port_ram(self._line_bits, gap), ff=address.bits),
-                    {"line counter": address.luts, "line banks": self._line_bits * (gap > 64)},
-                )
+                cells = Resources(lut=single_port_ram(self._line_bits, gap) + address.luts, ff=address.bits)
+                lines = Parts(cells, {"line banks": self._line_bits * (gap > 64)})
             case LineStore.BLOCK:
-                cells = block_ram(self._line_bits, gap) + Resources(ff=address.bits, carry4=address.carry4)  # of the next address, too
-                lines = Parts(cells, {"line counter": address.luts, "next address": address.bits})
+                lines = Parts(block_ram(self._line_bits, self._words) + Resources(lut=address.luts, ff=address.bits))
         waits = bits * kh * (kw - 1)  # between the taps of a row
-        row, column = self._place_bits
-        strides, drains = counters(*self.geometry.stride), self.cycles > self.height * self.width
         later = np.diff(always[:, ::-1].astype(int), axis=1) > 0 if along == 2 else always[:0]  # a tap that joins its wait: a shift register of three
         joined = bits * int(later.sum())
+        row, column = self._place_bits
+        phases = [_bits(n) for n in self.geometry.stride if _told(n) < n]
         exact = Resources(
             lut=shift_registers(waits, along) + joined,
             ff=bits * (taps - int(always.sum()) + int(always[0, 0] if self.line_store is LineStore.SHIFT else always[:, 0].sum()))
@@ -172,27 +194,43 @@ class ParallelWindow(MeasuredBlock):
             - 3 * joined
             + row
             + column
-            + strides.bits
+            + sum(phases)
             + 2
-            + drains,
+            + self._drains,
             carry4=adder_carry4(row)
             + adder_carry4(column)
-            + strides.carry4
-            + (adder_carry4(address.bits) if self.line_store is not LineStore.SHIFT else 0),
+            + sum(map(adder_carry4, phases))
+            + (address.carry4 if self.line_store is not LineStore.SHIFT else 0),
         )
+        conditions = self._conditions
+        outside_rows = sum(conditions[f"row {y}"].any() for y in range(kh))
+        outside_columns = sum(conditions[f"column {x}"].any() for x in range(kw))
+        resets = (outside_rows + (outside_rows < kh)) * (outside_columns + (outside_columns < kw)) - (outside_rows < kh and outside_columns < kw)
+        different = {(name.startswith("row") or name.endswith("row"), table.tobytes()): table for name, table in conditions.items()}
         mapped = {
-            "outside": float((~always).sum()),
-            "outside rows": float((~inside_y.all(axis=0)).sum()),
-            "outside columns": float((~inside_x.all(axis=0)).sum()),
-            "row bits": row,
-            "column bits": column,
-            "strides": strides.luts,
-            "striding": sum(n > 1 for n in self.geometry.stride),
-            "rows": self.height > 1,
-            "drains": drains,
-            **self._bounds,
+            "conditions": sum(map(_condition_luts, different.values())),
+            "resets": resets,
+            "start": self._start_column.bit_count(),
+            "short counters": sum(n - 1 for n in (row, column) if n <= 2),
+            "phases": len(phases),
+            "bits of phases": sum(n - 2 for n in phases),
+            "drains": self._drains,
         }
         return Parts(exact, mapped) + lines
+
+    @property
+    def _first_row(self) -> int:
+        return -(-_first(self.geometry, self.width) // self.width)
+
+    @property
+    def _start_column(self) -> int:
+        """Of the first step, whose row is 0."""
+        return self._first_row * self.width - _first(self.geometry, self.width)
+
+    @property
+    def _drains(self) -> bool:
+        """There are steps behind the last pixel's."""
+        return self.cycles > self.height * self.width
 
     @property
     def paths(self) -> Paths:
@@ -200,6 +238,8 @@ class ParallelWindow(MeasuredBlock):
         drains, several = self.cycles > self.height * self.width, self.height > 1
         found: dict[str, Mapping[str, float]] = {"column": {"ns": CLOCK_TO_OUT + 0.26 + chain(column)}}
         found["frame"] = {"ns": CLOCK_TO_OUT + paths.equal(max(row, column)) + 0.8, "rows": several, "drains": drains}
+        if any(_told(n) < n for n in self.geometry.stride):
+            found["phases"] = {"ns": CLOCK_TO_OUT + paths.equal(max(row, column)) + 2 * 0.407 + paths.RESET, "bits": max(_bits(n) for n in self.geometry.stride) - 2}
         if several:
             found["row"] = {"ns": CLOCK_TO_OUT + 0.127 + chain(row) + 0.4}
         inside_y, inside_x = self.geometry.inside(self.height, self.width)
@@ -211,8 +251,30 @@ class ParallelWindow(MeasuredBlock):
                 found["line counter"] = {"ns": paths.counter(self.gap)}
             case LineStore.BLOCK:
                 found["line"] = {"ns": paths.BLOCK}
-                found["line counter"] = {"ns": paths.counter(self.gap)}
+                found["line counter"] = {"ns": paths.counter(self._words)}
         return found
+
+
+def _told(stride: int) -> int:
+    """The stride, if the place itself tells it; else 1."""
+    return stride if stride.bit_count() == 1 else 1
+
+
+def _bits(n: int) -> int:
+    return (n - 1).bit_length()
+
+
+def _wide(bits: int) -> int:
+    """LUTs of a condition that so many bits tell."""
+    return 1 if bits <= 6 else -(-(bits - 1) // 5)
+
+
+def _condition_luts(table: np.ndarray) -> int:
+    """Of a condition with a value for each word: bits that do not matter take nothing."""
+    bits = _bits(len(table))
+    cube = table.reshape((2,) * bits)
+    matter = sum(bool((cube.take(0, k) != cube.take(1, k)).any()) for k in range(bits))
+    return 0 if matter == 0 or (matter == 1 and table[-1]) else _wide(matter)
 
 
 def _reach(geometry: Geometry) -> tuple[int, int]:

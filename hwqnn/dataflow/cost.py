@@ -79,14 +79,10 @@ class MeasuredBlock(Block):
 
     @property
     def estimate(self) -> Resources:
-        parts = self.parts
-        luts = parts.exact.lut + weighed(parts.mapped, self._weights.lut, otherwise=1.0)
-        return replace(parts.exact, lut=luts) + self.datapath_cells
+        return self._cells(self.parts) + (self.datapath.cells if self.datapath is not None else Resources())
 
-    @property
-    def datapath_cells(self) -> Resources:
-        """Of what stands beside the module; counted, not estimated."""
-        return self.datapath.cells if self.datapath is not None else Resources()
+    def _cells(self, parts: Parts) -> Resources:
+        return replace(parts.exact, lut=parts.exact.lut + weighed(parts.mapped, self._weights.lut, otherwise=1.0))
 
     @property
     def paths(self) -> Mapping[str, Amounts]:

@@ -223,6 +223,11 @@ class Block:
     def estimate(self) -> Resources:
         raise NotImplementedError
 
+    @property
+    def rough_estimate(self) -> Resources:
+        """Without making a datapath: the folding solver asks every folding."""
+        return self.estimate
+
 
 @dataclass(frozen=True)
 class Source:
@@ -273,3 +278,7 @@ class Design:
     @property
     def estimate(self) -> Resources:
         return sum((node.block.estimate for node in self.nodes), Resources())
+
+    @property
+    def rough_estimate(self) -> Resources:
+        return sum((node.block.rough_estimate for node in self.nodes), Resources())

@@ -138,16 +138,17 @@ class ArgMaxBlock(MeasuredBlock):
         moved_indices = (lanes * k - (lanes == 1)) * index if self.fold > 1 else single_beat
         kept, moved_bits = kept_values * width + k * index, moved_values * width
         low = (lanes & -lanes).bit_length() - 1  # bits of an index that the lane alone tells; lanes that differ in these only share an adder
-        adders = (lanes - 1) >> low if self.fold > 1 and lanes.bit_count() > 1 else 0
+        numbers = range(1, ((lanes - 1) >> low) + 1) if self.fold > 1 and lanes.bit_count() > 1 else range(0)
+        adders = [index - low - (n & -n).bit_length() + 1 for n in numbers]  # bits that a number's lowest 1 and all above it change
         compared = greater(width) if width > 2 else Resources(lut=1)
-        cells = compared * len(places) + Resources(ff=kept, carry4=adders * adder_carry4(index - low))
+        cells = compared * len(places) + Resources(ff=kept, carry4=sum(map(adder_carry4, adders)))
         mapped = {
             "free": free,
             "enables": k * (lanes == 1),
             "moved": moved_bits,
             "moved index": moved_indices,
             "moved index of single bits": moved_indices * (width == 1),
-            "numbered": adders * (index - low),
+            "numbered": sum(adders),
             "folded": self.fold > 1,
         }
         return self._steps + Parts(cells, mapped)

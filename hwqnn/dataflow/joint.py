@@ -30,7 +30,7 @@ class Way:
     @cached_property
     def cells(self) -> np.ndarray:
         """float64 (kinds of `Resources`,)."""
-        return sum((b.estimate for b in self.blocks), Resources()).vector
+        return sum((b.rough_estimate for b in self.blocks), Resources()).vector
 
 
 def undominated(ways: Sequence[Way]) -> tuple[Way, ...]:

@@ -212,8 +212,12 @@ class MatrixBlock(MeasuredBlock):
     @property
     def parts(self) -> Parts:
         """Of `rtl/mvu.sv`, without the datapath."""
-        steps, rom, sums, search = self._steps, self._rom, self._sums, self._search
-        return steps + rom + sums + search
+        return self._parts(self.datapath.depth)
+
+    def _parts(self, datapath_depth: int) -> Parts:
+        after = (self.replayed > 0) + self.x_register + datapath_depth
+        depth = after + 1 + self.search_stages * self.search_registers
+        return self._steps(depth) + self._rom + self._sums(after) + self._search(after)
 
     @property
     def paths(self) -> Paths:
@@ -251,30 +255,19 @@ class MatrixBlock(MeasuredBlock):
         return found
 
     @property
-    def datapath_cells(self) -> Resources:
-        return datapath_cost(self.product, self.store, self.lanes, self.weight_words, self.datapath_budget_ns)[0]
+    def rough_estimate(self) -> Resources:
+        cells, depth = datapath_cost(self.product, self.store, self.lanes, self.weight_words, self.datapath_budget_ns)
+        return self._cells(self._parts(depth)) + cells
 
-    @property
-    def likely_depth(self) -> int:
-        """`depth`, without making the datapath: the folding solver asks every folding."""
-        datapath = datapath_cost(self.product, self.store, self.lanes, self.weight_words, self.datapath_budget_ns)[1]
-        return (self.replayed > 0) + self.x_register + datapath + 1 + self.search_stages * self.search_registers
-
-    @property
-    def _sums_after(self) -> int:
-        """Advancing cycles from a step to its sums."""
-        return self.likely_depth - 1 - self.search_stages * self.search_registers
-
-    @property
-    def _steps(self) -> Parts:
-        """Control, and the input's buffer."""
+    def _steps(self, depth: int) -> Parts:
+        """Control, and the input's buffer; of `depth` cycles from a step to its output."""
         vectors, bits = self.matrix.pixels, self.beat_in.bits
         count = counters(self.nf, self.steps_a_sum, *((self.sets,) if self.sets > self.nf else ()), vectors)
         x_delay = (self.replayed > 0) + self.x_register
-        last = self.likely_depth if self.likely_depth < 3 else 0
+        last = depth if depth < 3 else 0
         kept = bits if self.replayed == 1 else 0
         stored = Resources(lut=lut_ram(bits, self.replayed), ff=counters(self.replayed).bits) if self.replayed > 1 else Resources()
-        pipeline = Resources(lut=self.likely_depth > 2, ff=self.likely_depth + last + x_delay + kept + bits * self.x_register)
+        pipeline = Resources(lut=depth > 2, ff=depth + last + x_delay + kept + bits * self.x_register)
         places = self._places
         return Parts(
             stored + pipeline + Resources(ff=count.bits, carry4=count.carry4) + places.exact,
@@ -283,7 +276,7 @@ class MatrixBlock(MeasuredBlock):
 
     @property
     def _places(self) -> Parts:
-        """What tells where on the map a pixel lies."""
+        """What tells where on the map a pixel lies: the first words of a row and of a column, and a set, in one sum."""
         if self.classes == 1:
             return Parts(Resources())
         positions = self.matrix.positions
@@ -294,29 +287,31 @@ class MatrixBlock(MeasuredBlock):
         rom = rom_luts((positions.rows * kinds_of_columns * self.sets)[:, None], width)
         rom += rom_luts((positions.columns * self.sets)[:, None], width)
         return Parts(
-            Resources(lut=rom, ff=count.bits + (columns > 1) + 2 * width, carry4=count.carry4),
+            Resources(lut=rom, ff=count.bits + (columns > 1) + 2 * width, carry4=count.carry4 + adder_carry4(width)),
             {"places": count.luts, "place bits": width, "placed": 1},
         )
 
     @property
     def _rom(self) -> Parts:
         """The weights, or their address."""
-        bits, words = self.pe * self.simd * self.matrix.weight_type.bits, self.weight_words
+        w_bits, words = self.matrix.weight_type.bits, self.weight_words
+        bits = self.pe * self.simd * w_bits
         if words == 1:
             return Parts(Resources())
         address = counters(words)
         if self.store is Store.FUSED:
             return Parts(Resources(ff=address.bits, carry4=address.carry4), {"address": address.luts, "fused": 1})
         if self.store is Store.BRAM:
-            ram = block_ram(bits, words) + Resources(ff=address.bits + bits + bits * self.x_register, carry4=address.carry4)
+            shown = _changing(self.weight_patterns, w_bits) if words <= _SHALLOW else bits
+            ram = block_ram(bits, words) + Resources(ff=address.bits + shown + shown * self.x_register, carry4=address.carry4)
             return Parts(ram, {"address": address.luts, "bram": 1})
-        rom = rom_luts(self.weight_patterns, self.matrix.weight_type.bits) if words <= _SHALLOW else bits * deep_rom(words)
+        rom = rom_luts(self.weight_patterns, w_bits) if words <= _SHALLOW else bits * deep_rom(words)
         exact = Resources(lut=rom, ff=address.bits + bits, carry4=address.carry4)
         return Parts(exact, {"address": address.luts, "weight bits": bits})
 
-    @property
-    def _sums(self) -> Parts:
-        acc, inits, after = self.accumulator.bits, self.classes * self.sets, self._sums_after
+    def _sums(self, after: int) -> Parts:
+        """Of sums that come `after` so many advancing cycles after their step."""
+        acc, inits = self.accumulator.bits, self.classes * self.sets
         bits, low = self.pe * acc, min(self.sum_bits, acc)
         beside, several = self.sums_beside, self.steps_a_sum > 1
         ahead, differ = beside or inits > _MELTED, self._starts_differ
@@ -331,7 +326,8 @@ class MatrixBlock(MeasuredBlock):
         signs = {"signs": self.pe if self.levels == 1 else 0}
         if beside:
             return Parts(start + Resources(lut=several), signs)
-        own = Resources(ff=bits, carry4=self.pe * adder_carry4(acc - passing))
+        kept = bits if several or self.levels != 1 else self.pe  # of a sum that nothing is added to, a threshold only asks the sign
+        own = Resources(ff=kept, carry4=self.pe * adder_carry4(acc - passing))
         mapped = {
             "accumulated": self.pe * low if several else 0,
             "carried": bits - self.pe * low if several else 0,
@@ -352,15 +348,19 @@ class MatrixBlock(MeasuredBlock):
         """Between outputs or positions: a ROM that says the same everywhere vanishes."""
         return bool((self._starts != self._starts[:1, :1]).any())
 
-    @property
-    def _search(self) -> Parts:
+    def _search(self, after: int) -> Parts:
         if not self.search_stages:
             return Parts(Resources())
-        rows = Parts(Resources(ff=counters(self.sets).bits * (self._sums_after + 1)))
+        rows = Parts(Resources(ff=counters(self.sets).bits * (after + 1)))
         acc = self.accumulator
         assert acc.thresholds is not None
         value = min(acc.bits, self.threshold_bits)
         return rows + search_parts(self.pe, self.threshold_bits, value, acc.thresholds, self.search_stages, self.sets, self.search_registers)
+
+
+def _changing(patterns: np.ndarray, bits: int) -> int:
+    """Of the low bits of all elements, int64 (words, elements), those that are not the same in all words."""
+    return sum(int((patterns >> k & 1).any(axis=0).sum() - (patterns >> k & 1).all(axis=0).sum()) for k in range(bits))
 
 
 @lru_cache(maxsize=64)  # all foldings of a layer have the same

@@ -116,7 +116,7 @@ class Search:
 
     def _sized(self, design: Design) -> Design:
         """With FIFOs as deep as they must be, in the block RAM that is left where that is cheaper."""
-        return size_fifos(design, price=self.prices.bram36, spare=max(0.0, self.room.bram36 - design.estimate.bram36))
+        return size_fifos(design, price=self.prices.bram36, spare=max(0.0, self.room.bram36 - design.rough_estimate.bram36))
 
     def fastest(self, cycles: int) -> Found | Stuck:
         """The design with the fewest cycles between frames, not below `cycles`; of those the cheapest."""
@@ -167,13 +167,13 @@ class Search:
             each = Resources(*(1 / max(most, 1.0) for most in vars(stuck.room).values()))
             answer = cheapest(self.choices, stuck.cycles, _ENDLESS, each)
             assert answer.selection is not None
-            needed = self.choices.design(answer.selection).estimate
+            needed = self.choices.design(answer.selection).rough_estimate
             found = {name: getattr(needed, name) for name, most in vars(stuck.room).items() if getattr(needed, name) > most}
         return found
 
     def _fits(self, design: Design) -> bool:
-        return bool((design.estimate.vector <= self.room.vector + _SLACK).all())
+        return bool((design.rough_estimate.vector <= self.room.vector + _SLACK).all())
 
     def _without(self, room: Resources, design: Design) -> Resources:
         """`room` less what a design is too large by."""
-        return Resources(*(room.vector - (design.estimate.vector - self.room.vector).clip(min=0.0)).tolist())
+        return Resources(*(room.vector - (design.rough_estimate.vector - self.room.vector).clip(min=0.0)).tolist())

@@ -239,7 +239,10 @@ class ParallelWindow(MeasuredBlock):
         found: dict[str, Mapping[str, float]] = {"column": {"ns": CLOCK_TO_OUT + 0.26 + chain(column)}}
         found["frame"] = {"ns": CLOCK_TO_OUT + paths.equal(max(row, column)) + 0.8, "rows": several, "drains": drains}
         if any(_told(n) < n for n in self.geometry.stride):
-            found["phases"] = {"ns": CLOCK_TO_OUT + paths.equal(max(row, column)) + 2 * 0.407 + paths.RESET, "bits": max(_bits(n) for n in self.geometry.stride) - 2}
+            found["phases"] = {
+                "ns": CLOCK_TO_OUT + paths.equal(max(row, column)) + 2 * 0.407 + paths.RESET,
+                "bits": max(_bits(n) for n in self.geometry.stride) - 2,
+            }
         if several:
             found["row"] = {"ns": CLOCK_TO_OUT + 0.127 + chain(row) + 0.4}
         inside_y, inside_x = self.geometry.inside(self.height, self.width)

@@ -143,8 +143,13 @@ class Counters:
 
     @property
     def luts(self) -> float:
-        """As yosys 0.70 makes them alone: an inverter, the reset, the comparison."""
+        """As yosys 0.70 makes them: an inverter, the reset, the comparison."""
         return sum(_counter_luts(n) for n in self.sizes)
+
+    @property
+    def untold_luts(self) -> float:
+        """Of those whose last value nobody asks for."""
+        return sum(_counter_luts(n, told=False) for n in self.sizes)
 
     @property
     def carry4(self) -> int:
@@ -159,9 +164,12 @@ def _bits(n: int) -> int:
     return (n - 1).bit_length()
 
 
-def _counter_luts(n: int) -> float:
+def _counter_luts(n: int, told: bool = True) -> float:
     bits = _bits(n)
-    return (0, 1, 3)[bits] if bits <= 2 else 3 if bits <= 6 else 4 if bits == 7 else 5 if bits <= 12 else 6
+    if bits <= 2:
+        return (0, 1, 3)[bits]
+    compared = 1 if bits <= 6 else 2 if bits == 7 else 3 if bits <= 12 else 4
+    return 1 + told * compared if n.bit_count() == 1 else 2 + compared  # of a power of two the sum itself starts over
 
 
 SHORT = 5

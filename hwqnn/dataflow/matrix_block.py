@@ -288,7 +288,7 @@ class MatrixBlock(MeasuredBlock):
         rom += rom_luts((positions.columns * self.sets)[:, None], width)
         return Parts(
             Resources(lut=rom, ff=count.bits + (columns > 1) + 2 * width, carry4=count.carry4 + adder_carry4(width)),
-            {"places": count.luts, "place bits": width, "placed": 1},
+            {"places": count.untold_luts, "place bits": width, "placed": 1},
         )
 
     @property
@@ -300,14 +300,14 @@ class MatrixBlock(MeasuredBlock):
             return Parts(Resources())
         address = counters(words)
         if self.store is Store.FUSED:
-            return Parts(Resources(ff=address.bits, carry4=address.carry4), {"address": address.luts, "fused": 1})
+            return Parts(Resources(ff=address.bits, carry4=address.carry4), {"address": address.untold_luts, "fused": 1})
         if self.store is Store.BRAM:
             shown = _changing(self.weight_patterns, w_bits) if words <= _SHALLOW else bits
             ram = block_ram(bits, words) + Resources(ff=address.bits + shown + shown * self.x_register, carry4=address.carry4)
-            return Parts(ram, {"address": address.luts, "bram": 1})
+            return Parts(ram, {"address": address.untold_luts, "bram": 1})
         rom = rom_luts(self.weight_patterns, w_bits) if words <= _SHALLOW else bits * deep_rom(words)
         exact = Resources(lut=rom, ff=address.bits + bits, carry4=address.carry4)
-        return Parts(exact, {"address": address.luts, "weight bits": bits})
+        return Parts(exact, {"address": address.untold_luts, "weight bits": bits})
 
     def _sums(self, after: int) -> Parts:
         """Of sums that come `after` so many advancing cycles after their step."""

@@ -178,10 +178,10 @@ class ParallelWindow(MeasuredBlock):
             case LineStore.SHIFT:
                 lines = Parts(Resources(lut=shift_registers(self._line_bits, gap), ff=self._line_bits * gap if gap <= 2 else 0))
             case LineStore.RAM:
-                cells = Resources(lut=single_port_ram(self._line_bits, gap) + address.luts, ff=address.bits)
+                cells = Resources(lut=single_port_ram(self._line_bits, gap) + address.untold_luts, ff=address.bits)
                 lines = Parts(cells, {"line banks": self._line_bits * (gap > 64)})
             case LineStore.BLOCK:
-                lines = Parts(block_ram(self._line_bits, self._words) + Resources(lut=address.luts, ff=address.bits))
+                lines = Parts(block_ram(self._line_bits, self._words) + Resources(lut=address.untold_luts, ff=address.bits))
         waits = bits * kh * (kw - 1)  # between the taps of a row
         later = np.diff(always[:, ::-1].astype(int), axis=1) > 0 if along == 2 else always[:0]  # a tap that joins its wait: a shift register of three
         joined = bits * int(later.sum())

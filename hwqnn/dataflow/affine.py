@@ -116,8 +116,8 @@ class ChannelAffineBlock(MeasuredBlock):
         words = [paths.rom(self.fold) if (values != values[:1]).any() else 0.0 for values, _ in self._words]
         found, longest = dict(paths.control(self.fold, self.vectors)), self.datapath.longest
         if longest is not None:
-            inputs = CLOCK_TO_OUT + longest.from_inputs + (max(words) if self.fold > 1 else 0.0)
-            return {**found, "from inputs": {"ns": inputs}, "datapath": {"ns": CLOCK_TO_OUT + longest.from_registers}}
+            inputs = max(longest.from_inputs["x_i"], longest.from_inputs["w_i"] + (max(words) if self.fold > 1 else 0.0))
+            return {**found, "from inputs": {"ns": CLOCK_TO_OUT + inputs}, "datapath": {"ns": CLOCK_TO_OUT + longest.from_registers}}
         late = dict(self.datapath.parameters)["REGISTER"]
         found["multiplier"] = {"ns": CLOCK_TO_OUT + MULTIPLY + (0.0 if late else words[0]), "inverter": not late and words[0] > 0}
         found["words"] = {"ns": CLOCK_TO_OUT + max(words)}

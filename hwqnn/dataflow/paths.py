@@ -3,17 +3,18 @@ mapper makes of the rest is fitted (`cost.py`): "ns" is what is told here, and w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from hwqnn.dataflow.cost import counters
-from hwqnn.gates.delay import CLOCK_TO_OUT, LUT, chain
+from hwqnn.gates.delay import CLOCK_TO_OUT, LUT, chain_end, chain_outputs
 from hwqnn.gates.longest import LUT_PINS
 
 Paths = Mapping[str, Mapping[str, float]]
 """By name, amounts that make a path long; the longest path is a block's delay."""
 
-RESET = 0.404
-"""Before the clock's edge, of a flip-flop's synchronous reset; of its enable 0.109."""
+RESET, ENABLE = 0.404, 0.109
+"""Before the clock's edge, of a flip-flop's synchronous reset and of its enable."""
 RAM = 1.18
 """From the clock to a LUT RAM's output."""
 SHIFTED = 1.472
@@ -22,10 +23,17 @@ BLOCK = 2.454
 """From the clock to a block RAM's output, without its own register."""
 MULTIPLY = 1.416
 """Before the clock's edge, of a DSP48E1's operand in front of its multiplier."""
+FIRST, SECOND = 0.631, 0.472
+"""Through a LUT of two words' bits, by the first word's pin or by the second's."""
 _SLOWEST = (0.0, *(pins[0] for pins in LUT_PINS[1:]))
 """Through a LUT of so many inputs, by its slowest."""
 _MUXES = (0.223, 0.104)
 """Through MUXF7 and MUXF8."""
+
+
+def lut(inputs: int) -> float:
+    """Of so many inputs, at most six, from the slowest."""
+    return _SLOWEST[inputs]
 
 
 def rom(words: int) -> float:
@@ -44,8 +52,8 @@ def counter(count: int) -> float:
     bits = counters(count).bits
     if bits <= 2:
         return CLOCK_TO_OUT + (0.0, 0.407, 0.472)[bits]
-    carried = CLOCK_TO_OUT + 0.127 + chain(bits)
-    return carried if count.bit_count() == 1 else max(carried, CLOCK_TO_OUT + equal(bits) + 0.407 + RESET)
+    carried = CLOCK_TO_OUT + 0.127 + added(bits)
+    return carried if count.bit_count() == 1 else max(carried, CLOCK_TO_OUT + equal(bits) + 0.472 + RESET)
 
 
 def control(*counts: int) -> Paths:
@@ -53,17 +61,28 @@ def control(*counts: int) -> Paths:
     inner, outer = [n for n in counts[:-1] if n > 1], counts[-1]
     found = {"handshake": {"ns": 1.0}, "counter": {"ns": max(map(counter, counts))}}
     if inner:
-        deepest = max(equal(counters(n).bits) for n in inner)
-        steps = 0.3 * (len(inner) - 1)
-        found["counters"] = {"ns": CLOCK_TO_OUT + deepest + steps + (0.407 + RESET if outer > 4 else 0.407), "outer": outer > 1}
+        deepest = max(equal(bits) + (0.407 if bits <= 2 else 0.534) for bits in (counters(n).bits for n in inner))
+        steps = 0.15 * (len(inner) - 1)
+        end = 0.0 if outer <= 4 else ENABLE if outer.bit_count() == 1 else RESET
+        found["counters"] = {"ns": CLOCK_TO_OUT + deepest + steps + end, "outer": outer > 1}
     return found
 
 
-def greater(bits: int) -> float:
-    """Of `rtl/greater.sv`."""
+def greater(bits: int, pin: float = FIRST) -> float:
+    """Of `rtl/greater.sv`, from the words that come in on this pin of its LUTs."""
     if bits <= 2:
         return 0.3 * (bits - 1)
-    return 0.64 + (0.0 if bits <= 3 else 0.3 if bits <= 5 else chain(-(-bits // 2)))
+    return pin + (0.0 if bits <= 4 else 0.127 if bits == 5 else carried(-(-bits // 2)))
+
+
+def carried(digits: int) -> float:
+    """From the LUTs of so many digits to the end of the carry chain that compares them."""
+    return chain_end([0.0] * digits, -math.inf)
+
+
+def added(bits: int) -> float:
+    """From the LUTs of an adder to its sum."""
+    return max(o for o, _ in chain_outputs([0.0] * bits, -math.inf))
 
 
 def choose(words: int) -> float:

@@ -73,5 +73,5 @@ class VoteBlock(MeasuredBlock):
         longest = self.datapath.longest
         return {
             **paths.control(self.fold, self.vectors),
-            "datapath": {"ns": CLOCK_TO_OUT + max(longest.from_inputs, longest.from_registers)},
+            "datapath": {"ns": CLOCK_TO_OUT + max(*longest.from_inputs.values(), longest.from_registers)},
         }

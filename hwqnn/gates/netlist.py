@@ -156,7 +156,7 @@ class Netlist:
     @property
     def longest(self) -> Longest:
         """Its longest paths."""
-        return longest(self._live(), [self._last(wire) for wires in self._outputs.values() for wire in wires])
+        return longest(list(self._inputs), self._live(), [self._last(wire) for wires in self._outputs.values() for wire in wires])
 
     @property
     def counted(self) -> str:

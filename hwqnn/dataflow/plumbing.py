@@ -163,7 +163,10 @@ class WidthDown(MeasuredBlock):
     @property
     def paths(self) -> Paths:
         bits = counters(self.ratio).bits
-        last = {"ns": CLOCK_TO_OUT + paths.equal(bits) + 0.3 + paths.RESET}
+        seen = (
+            paths.equal(bits) + 0.407 + paths.RESET if bits > 2 else (0.238 if bits == 2 else 0.0) + paths.FIRST
+        )  # a bit or two melt into the counter
+        last = {"ns": CLOCK_TO_OUT + seen}
         chosen = {"ns": CLOCK_TO_OUT + paths.choose(self.ratio), "many": self.ratio > 16}
         return {"handshake": {"ns": 1.0}, "last": last, "counter": {"ns": _counted(bits)}, "chosen": chosen}
 

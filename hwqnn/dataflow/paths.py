@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 
 from hwqnn.dataflow.cost import counters
+from hwqnn.dataflow.storage import block_ram_banks
 from hwqnn.gates.delay import CLOCK_TO_OUT, LUT, chain_end, chain_outputs
 from hwqnn.gates.longest import LUT_PINS
 
@@ -87,10 +88,25 @@ def added(bits: int) -> float:
 
 def choose(words: int) -> float:
     """Of `rtl/choose.sv`."""
-    levels = 0.4 if words <= 2 else LUT + sum(_MUXES[: max(0, (min(words, 16) - 1).bit_length() - 2)])
-    return levels + (LUT if words > 16 else 0)
+    if words <= 2:
+        return FIRST if words == 2 else 0.0
+    if words > 16:
+        return choose(16) + choose(-(-words // 16))
+    return LUT + sum(_MUXES[: max(0, (words - 1).bit_length() - 2)])
 
 
 def lut_ram(words: int) -> float:
     """From the clock to the output of `rtl/lut_ram.sv`."""
-    return RAM + (choose(-(-words // 64)) if words > 64 else 0)
+    return RAM + choose(-(-words // 64))
+
+
+def block_ram(bits: int, words: int) -> float:
+    """From the clock to the output of a RAM in block RAM, through what chooses among its banks."""
+    banks = block_ram_banks(bits, words)
+    return BLOCK + (0.0, 0.0, 0.238, 0.472, 0.472)[min(banks, 4)] + 0.267 * (banks > 4)
+
+
+def shift_register(steps: int) -> float:
+    """From the clock to the output of so many beats in shift registers: two are joined by MUXF7, four by MUXF8, and more by LUTs."""
+    rows = -(-steps // 128)
+    return SHIFTED + sum(_MUXES[: (steps > 32) + (steps > 64)]) + 0.472 * (rows > 1) + 0.127 * (rows > 4)

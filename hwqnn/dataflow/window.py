@@ -16,7 +16,7 @@ from hwqnn.dataflow.design import Buffering, Memory, Resources
 from hwqnn.dataflow.pack import memory
 from hwqnn.dataflow.paths import Paths
 from hwqnn.dataflow.ring import Ring, RingSize
-from hwqnn.gates.delay import CLOCK_TO_OUT, chain
+from hwqnn.gates.delay import CLOCK_TO_OUT
 from hwqnn.ir import Geometry
 
 
@@ -161,13 +161,19 @@ class Window(MeasuredBlock):
     @property
     def paths(self) -> Paths:
         """Through the loops to the positions, and through the ring."""
+        (lines, across), places = self.geometry.output(self.height, self.width), self._places
         loops = (self.tile // self.beat_in.elements, *self.geometry.kernel, self.channels // self.tile)
-        bits = [place.bits for place in self._places]
-        carried = chain(max(bits)) if any(bits) else 0.0
-        place = {"ns": CLOCK_TO_OUT + 0.8 + carried, "loops": sum(n > 1 for n in loops), "bits": max(counters(n).bits for n in loops),
-                 "places": sum(b > 0 for b in bits)}  # fmt: skip
-        padded = any(place.pads for place in self._places)
-        return {**paths.control(*loops), "place": place, **self.size.paths(bram=self.bram, pads=len(self.pads), padded=padded, late=0.0)}
+        bits = {"back": self.size.count_bits}
+        bits |= {name: place.bits + place.still for name, place in zip(("row moves", "column moves"), places, strict=True) if place.bits}
+        place = {
+            "ns": CLOCK_TO_OUT + 0.4 + paths.added(max(1, *(place.bits for place in places))),
+            "loops": sum(n > 1 for n in (*loops, across, lines)),
+            "moves": len({pattern for name, n in bits.items() for pattern in _patterns(self._walk[name], n)}),
+            "sides": sum(place.pads for place in places),
+        }
+        padded = any(place.pads for place in places)
+        ring = self.size.paths(self.beat_in.bits, bram=self.bram, pads=len(self.pads), padded=padded, late=0.0)
+        return {**paths.control(*loops), "place": place, **ring}
 
     @property
     def _told(self) -> int:

@@ -74,8 +74,8 @@ def longest(ports: Sequence[str], live: Sequence[tuple[Cell, set[int]]], outputs
 
 
 def _pins(cell: Lut, pins: set[int], pin: int) -> tuple[float, ...]:
-    """Through a LUT to one of its used outputs. Two outputs are two LUT5 of the same inputs, or a LUT6 and the LUT5 in it, of all but the last; one is
-    a LUT of its own size. Timing asks which pins are connected, not which ones an output depends on."""
+    """Through a LUT to one of its used outputs. Two outputs are two LUT5 of the same inputs, or a LUT6 and the LUT5 in it, of all but the last; one
+    is a LUT of its own size. Timing asks which pins are connected, not which ones an output depends on."""
     inputs = len(cell.needs(pins))
     return LUT_PINS[inputs if len(pins) == 1 or (pin == 0 and inputs == 6) else 5]
 

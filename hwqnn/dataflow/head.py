@@ -164,7 +164,8 @@ class ArgMaxBlock(MeasuredBlock):
         if lanes > 1:
             found["tree"] = {"ns": CLOCK_TO_OUT + compared + behind + (paths.RESET if uneven else 0.0)}
         if self.fold > 1:
-            last = paths.greater(width + 1) if self.x_register else paths.greater(width) + (behind if width > SHORT else LUT if width <= 2 else 0.472)
+            asked = LUT if width <= 2 else 0.472 if width <= SHORT and lanes == 1 else 0.127  # of a lane alone, whether there is a step, too
+            last = paths.greater(width + 1) if self.x_register else paths.greater(width) + asked
             found["best"] = {"ns": CLOCK_TO_OUT + last + paths.ENABLE}
             found["index"] = {"ns": CLOCK_TO_OUT + 0.3 + added}
             if uneven:

@@ -60,9 +60,9 @@ def counter(count: int) -> float:
 def control(*counts: int) -> Paths:
     """The handshake, and counters that count when those before them begin again."""
     inner, outer = [n for n in counts[:-1] if n > 1], counts[-1]
-    found = {"handshake": {"ns": 1.0}, "counter": {"ns": max(map(counter, counts))}}
+    found = {"handshake": {"ns": CLOCK_TO_OUT + lut(6 if max(counts) > 1 else 4)}, "counter": {"ns": max(map(counter, counts))}}
     if inner:
-        deepest = max(equal(bits) + (0.407 if bits <= 2 else 0.534) for bits in (counters(n).bits for n in inner))
+        deepest = max(equal(bits) + (0.534 if bits > 2 and outer > 4 else 0.407) for bits in (counters(n).bits for n in inner))
         steps = 0.15 * (len(inner) - 1)
         end = 0.0 if outer <= 4 else ENABLE if outer.bit_count() == 1 else RESET
         found["counters"] = {"ns": CLOCK_TO_OUT + deepest + steps + end, "outer": outer > 1}

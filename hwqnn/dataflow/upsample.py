@@ -97,4 +97,4 @@ class UpsampleBlock(MeasuredBlock):
         counts = (self.size.beats, *self.factor, self.width, self.height)
         goes_back = self.factor[0] > 1 and self.width > 4  # at the end of a line; a counter of two bits melts into what asks it
         late = paths.equal(counters(self.width).bits) if goes_back else 0.0
-        return {**paths.control(*counts), **self.size.paths(self.beat_in.bits, bram=self.bram, pads=0, padded=False, late=late)}
+        return {**paths.control(*counts), **self.size.paths(self.beat_in.bits, bram=self.bram, pads=0, late=late)}

@@ -163,16 +163,14 @@ class Window(MeasuredBlock):
         """Through the loops to the positions, and through the ring."""
         (lines, across), places = self.geometry.output(self.height, self.width), self._places
         loops = (self.tile // self.beat_in.elements, *self.geometry.kernel, self.channels // self.tile)
-        bits = {"back": self.size.count_bits}
-        bits |= {name: place.bits + place.still for name, place in zip(("row moves", "column moves"), places, strict=True) if place.bits}
         place = {
             "ns": CLOCK_TO_OUT + 0.4 + paths.added(max(1, *(place.bits for place in places))),
             "loops": sum(n > 1 for n in (*loops, across, lines)),
-            "moves": len({pattern for name, n in bits.items() for pattern in _patterns(self._walk[name], n)}),
+            "compared": sum(n > 4 for n in loops),  # in a LUT of its own
+            "turns": max((_turns(bits) for bits in _patterns(self._walk["row moves"], places[0].bits + places[0].still)), default=0),
             "sides": sum(place.pads for place in places),
         }
-        padded = any(place.pads for place in places)
-        ring = self.size.paths(self.beat_in.bits, bram=self.bram, pads=len(self.pads), padded=padded, late=0.0)
+        ring = self.size.paths(self.beat_in.bits, bram=self.bram, pads=len(self.pads), late=0.0)
         return {**paths.control(*loops), "place": place, **ring}
 
     @property
@@ -249,7 +247,12 @@ def _zeros(number: int) -> int:
 
 def _choices(values: list[int], bits: int) -> int:
     """How many different functions, of two ends or more, the bits of a value are that the number of loops that end chooses."""
-    return sum(sum(a != b for a, b in itertools.pairwise(pattern)) > 1 for pattern in _patterns(values, bits))
+    return sum(_turns(pattern) > 1 for pattern in _patterns(values, bits))
+
+
+def _turns(pattern: tuple[int, ...]) -> int:
+    """How often a bit changes from one number of loops that end to the next."""
+    return sum(a != b for a, b in itertools.pairwise(pattern))
 
 
 def _patterns(values: list[int], bits: int) -> set[tuple[int, ...]]:

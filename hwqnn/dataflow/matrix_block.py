@@ -8,14 +8,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow import paths
+from hwqnn.dataflow import delays
 from hwqnn.dataflow.accumulator import Accumulator, Product, counts_agreements, plane_excess
 from hwqnn.dataflow.cost import MeasuredBlock, Parts, adder_carry4, counters, deep_rom, rom_luts
 from hwqnn.dataflow.datapath import datapath_cost, make_datapath, needs_register, source_ns, step_bits, sums_beside
+from hwqnn.dataflow.delays import Paths
 from hwqnn.dataflow.design import Datapath, Memory, Resources, Store
 from hwqnn.dataflow.matrix import Matrix
 from hwqnn.dataflow.pack import memory
-from hwqnn.dataflow.paths import Paths
 from hwqnn.dataflow.storage import block_ram, lut_ram
 from hwqnn.dataflow.threshold import compare_bits, output_code, search_registers, search_stages, search_table
 from hwqnn.dataflow.threshold_cost import Search
@@ -218,39 +218,39 @@ class MatrixBlock(MeasuredBlock):
     @property
     def paths(self) -> Paths:
         """Through the control, what operands come from, the datapath, the accumulator, the search."""
-        found = dict(paths.control(self.sets, self.steps_a_sum, self.matrix.pixels))
-        kept = paths.RAM if self.replayed > 1 else CLOCK_TO_OUT
+        found = dict(delays.control(self.sets, self.steps_a_sum, self.matrix.pixels))
+        kept = delays.RAM if self.replayed > 1 else CLOCK_TO_OUT
         x = CLOCK_TO_OUT if self.x_register else kept
         if self.replayed > 1:
-            found["kept"] = {"ns": paths.lut_ram(self.replayed)}
+            found["kept"] = {"ns": delays.lut_ram(self.replayed)}
         if (longest := self.datapath.longest) is not None:
             inputs = max(x + longest.from_inputs["x_i"], CLOCK_TO_OUT + longest.from_inputs["w_i"])
             found |= {"from inputs": {"ns": inputs}, "datapath": {"ns": CLOCK_TO_OUT + longest.from_registers}}
         else:
-            found["multiplier"] = {"ns": x + paths.MULTIPLY}
-            found["products"] = {"ns": CLOCK_TO_OUT + 0.64 + paths.added(self.sum_bits), "several": self.simd > 3}
+            found["multiplier"] = {"ns": x + delays.MULTIPLY}
+            found["products"] = {"ns": CLOCK_TO_OUT + 0.64 + delays.added(self.sum_bits), "several": self.simd > 3}
         if self.weight_words > 1:
-            where = paths.BLOCK if self.store is Store.BRAM else CLOCK_TO_OUT + (paths.rom(self.weight_words) if self.store is Store.LUT else 0.0)
-            found |= {"weights": {"ns": where}, "address": {"ns": paths.counter(self.weight_words)}}
+            where = delays.BLOCK if self.store is Store.BRAM else CLOCK_TO_OUT + (delays.rom(self.weight_words) if self.store is Store.LUT else 0.0)
+            found |= {"weights": {"ns": where}, "address": {"ns": delays.counter(self.weight_words)}}
         if self.search_stages * self.search_registers + self.datapath.depth > 1:
-            found["last"] = {"ns": paths.SHIFTED}
+            found["last"] = {"ns": delays.SHIFTED}
         inits = self.classes * self.sets if self._starts_differ else 1
         ahead = self.sums_beside or inits > _MELTED
         if self.sums_beside:
             found["sign"] = {"ns": 1.3}
         else:
             start = 1 if ahead else counters(inits).bits
-            chosen = paths.lut(start + (3 if self.steps_a_sum > 1 else 1))  # of a sum so far, what a step adds, and which it starts from
-            found["sum"] = {"ns": CLOCK_TO_OUT + chosen + paths.added(self.accumulator.bits)}
+            chosen = delays.lut(start + (3 if self.steps_a_sum > 1 else 1))  # of a sum so far, what a step adds, and which it starts from
+            found["sum"] = {"ns": CLOCK_TO_OUT + chosen + delays.added(self.accumulator.bits)}
         if self.classes > 1:
             rows, columns = len(self.matrix.positions.rows), len(self.matrix.positions.columns)
-            found["place words"] = {"ns": CLOCK_TO_OUT + paths.rom(max(rows, columns))}
-            placed = CLOCK_TO_OUT + (0.64 if self.sets > 2 else 0.238) + paths.added(counters(inits).bits)
+            found["place words"] = {"ns": CLOCK_TO_OUT + delays.rom(max(rows, columns))}
+            placed = CLOCK_TO_OUT + (0.64 if self.sets > 2 else 0.238) + delays.added(counters(inits).bits)
             found["place"] = {"ns": placed}
             if ahead and (self.replayed > 0) + self.x_register + self.datapath.depth == 1:  # no register between the address and the ROM
-                found["placed"] = {"ns": placed + paths.rom(inits), "deep": inits > 64}
+                found["placed"] = {"ns": placed + delays.rom(inits), "deep": inits > 64}
         if ahead:
-            found["start"] = {"ns": CLOCK_TO_OUT + paths.rom(inits)}
+            found["start"] = {"ns": CLOCK_TO_OUT + delays.rom(inits)}
         if self.search_stages:
             found |= self._search.paths
         return found

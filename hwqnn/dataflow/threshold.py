@@ -9,11 +9,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow import paths
+from hwqnn.dataflow import delays
 from hwqnn.dataflow.cost import MeasuredBlock, Parts, counters, function_luts, rom_luts
+from hwqnn.dataflow.delays import Paths
 from hwqnn.dataflow.design import Memory, Resources, Schedule
 from hwqnn.dataflow.pack import kind, memory
-from hwqnn.dataflow.paths import Paths
 from hwqnn.dataflow.threshold_cost import Search, comparison_ns
 from hwqnn.gates import delay
 from hwqnn.ir import Bipolar, Threshold, smallest
@@ -168,9 +168,9 @@ class ThresholdBlock(MeasuredBlock):
     @property
     def paths(self) -> Paths:
         stages = search_stages(self.op.levels)
-        found = {**paths.control(self.fold, self.vectors), **self._search.paths}
+        found = {**delays.control(self.fold, self.vectors), **self._search.paths}
         if self.cycles > 1 and stages * self.search_registers > 2:
-            found["last"] = {"ns": paths.SHIFTED}
+            found["last"] = {"ns": delays.SHIFTED}
         return found
 
     @cached_property

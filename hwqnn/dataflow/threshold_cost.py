@@ -7,11 +7,12 @@ from functools import cached_property
 
 import numpy as np
 
-from hwqnn.dataflow import paths
+from hwqnn.dataflow import delays
 from hwqnn.dataflow.cost import Parts, counters, function_luts, greater, rom_luts
+from hwqnn.dataflow.delays import Paths
 from hwqnn.dataflow.design import Resources
-from hwqnn.dataflow.paths import Paths
 from hwqnn.gates import delay
+from hwqnn.gates.longest import LUT_PINS
 
 _APART = 6
 """Thresholds of so many address bits are looked up apart; of fewer, in the LUTs that compare."""
@@ -80,19 +81,19 @@ class Search:
     def paths(self) -> Paths:
         """Of the slowest stage; with two registers a stage, looking up and comparing are apart."""
         row, words = counters(self.rows).bits, self.rows << self.stages - 1  # of the last stage
-        rom = paths.rom(words) + (_SHARED * min(self.lanes, 4) / 4 if words > 64 else 0.0)
+        rom = delays.rom(words) + (_SHARED * min(self.lanes, 4) / 4 if words > 64 else 0.0)
         if self.registers > 1:
             looked_up = {"ns": delay.CLOCK_TO_OUT + rom}
-            start = paths.SHIFTED if self._late(0).any() else delay.CLOCK_TO_OUT
-            return {"looked up": looked_up, "compared": {"ns": start + paths.greater(self.bits)}}
+            start = delays.SHIFTED if self._late(0).any() else delay.CLOCK_TO_OUT
+            return {"looked up": looked_up, "compared": {"ns": start + delays.greater(self.bits)}}
         apart = max(0, _APART - row)  # the first stage that is
         found: dict[str, dict[str, float]] = {}
         if apart > 0:
             found["searched"] = {"ns": max(self._reached_ns(k, row) for k in range(min(apart, self.stages)))}
         if apart < self.stages:
             late = any(self._late(k).any() for k in range(apart, self.stages))
-            ns = delay.CLOCK_TO_OUT + rom + paths.greater(self.bits, paths.SECOND)
-            found["looked up"] = {"ns": max(ns, paths.SHIFTED + paths.greater(self.bits) if late else 0.0)}
+            ns = delay.CLOCK_TO_OUT + rom + delays.greater(self.bits, delays.SECOND)
+            found["looked up"] = {"ns": max(ns, delays.SHIFTED + delays.greater(self.bits) if late else 0.0)}
         return found
 
     @cached_property
@@ -127,16 +128,16 @@ class Search:
         for start, stop in digits:
             start = min(start, self.value_bits - 1)
             own.append(int(looked_at[:, start:stop].sum(axis=1).max()))
-            lut = paths.lut(min(6, own[-1] + address))
-            arrivals.append(max(delay.CLOCK_TO_OUT + lut, paths.SHIFTED + paths.SECOND if late[start:stop].any() else 0.0))
+            lut = delays.lut(min(6, own[-1] + address))
+            arrivals.append(max(delay.CLOCK_TO_OUT + lut, delays.SHIFTED + delays.SECOND if late[start:stop].any() else 0.0))
         if _chained(self.bits, address):
             if digits[-1][0] >= self.value_bits and not self.signed:  # whose last place passes on what comes: yosys inverts the sum beside it
-                return delay.chain_outputs(arrivals[1:], arrivals[0])[-1][0] + paths.lut(1)
+                return delay.chain_outputs(arrivals[1:], arrivals[0])[-1][0] + delays.lut(1)
             return delay.chain_end(arrivals[1:], arrivals[0])
         ns = arrivals[0]
         for bits, arrival in zip(own[1:], arrivals[1:], strict=True):
             behind = row + (bits if self.outside and k == 0 else 0)
-            ns = max(arrival, ns + paths.LUT_PINS[6][5 - min(behind, 5)])
+            ns = max(arrival, ns + LUT_PINS[6][5 - min(behind, 5)])
         return ns
 
 

@@ -10,11 +10,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow import paths
+from hwqnn.dataflow import delays
 from hwqnn.dataflow.cost import MeasuredBlock, Parts, adder_carry4, counters, rom_luts
+from hwqnn.dataflow.delays import Paths
 from hwqnn.dataflow.design import Buffering, Memory, Resources
 from hwqnn.dataflow.pack import memory
-from hwqnn.dataflow.paths import Paths
 from hwqnn.dataflow.ring import Ring, RingSize
 from hwqnn.gates.delay import CLOCK_TO_OUT
 from hwqnn.ir import Geometry
@@ -164,14 +164,14 @@ class Window(MeasuredBlock):
         (lines, across), places = self.geometry.output(self.height, self.width), self._places
         loops = (self.tile // self.beat_in.elements, *self.geometry.kernel, self.channels // self.tile)
         place = {
-            "ns": CLOCK_TO_OUT + 0.4 + paths.added(max(1, *(place.bits for place in places))),
+            "ns": CLOCK_TO_OUT + 0.4 + delays.added(max(1, *(place.bits for place in places))),
             "loops": sum(n > 1 for n in (*loops, across, lines)),
             "compared": sum(n > 4 for n in loops),  # in a LUT of its own
             "turns": max((_turns(bits) for bits in _patterns(self._walk["row moves"], places[0].bits + places[0].still)), default=0),
             "sides": sum(place.pads for place in places),
         }
         ring = self.size.paths(self.beat_in.bits, bram=self.bram, pads=len(self.pads), late=0.0)
-        return {**paths.control(*loops), "place": place, **ring}
+        return {**delays.control(*loops), "place": place, **ring}
 
     @property
     def _told(self) -> int:

@@ -180,7 +180,7 @@ class ArgMaxBlock(MeasuredBlock):
         """
         lanes, width, k = self.beat_in.elements, self.beat_in.type.bits, self.beat_out.elements
         if width > SHORT:
-            compared, free = delays.greater(width, delays.SECOND), 0.127
+            compared, free = delays.greater(width, delays.SECOND), 0.17  # by its fastest pin, mostly
             first = CLOCK_TO_OUT + delays.FIRST - delays.SECOND
         else:  # a bit or two are compared in the LUT that asks the index
             compared, free = (0.238, 0.407)[width - 1] if width <= 2 else 0.534, 0.2 if width <= 2 else 0.3

@@ -9,11 +9,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow import paths
+from hwqnn.dataflow import delays
 from hwqnn.dataflow.cost import MeasuredBlock, Parts, counters, rom_luts
+from hwqnn.dataflow.delays import MULTIPLY, Paths
 from hwqnn.dataflow.design import Beat, Datapath, Memory, Resources, Schedule
 from hwqnn.dataflow.pack import kind, memory
-from hwqnn.dataflow.paths import MULTIPLY, Paths
 from hwqnn.gates.affine import Affine, constant, variable
 from hwqnn.gates.delay import CLOCK_TO_OUT, LUT
 from hwqnn.ir import ChannelAffine, Edge, smallest
@@ -113,11 +113,11 @@ class ChannelAffineBlock(MeasuredBlock):
     @property
     def paths(self) -> Paths:
         """A word that is the same in all steps is no ROM's."""
-        words = [paths.rom(self.fold) if (values != values[:1]).any() else 0.0 for values, _ in self._words]
-        found, longest = dict(paths.control(self.fold, self.vectors)), self.datapath.longest
+        words = [delays.rom(self.fold) if (values != values[:1]).any() else 0.0 for values, _ in self._words]
+        found, longest = dict(delays.control(self.fold, self.vectors)), self.datapath.longest
         if longest is not None:
-            inputs = CLOCK_TO_OUT + longest.from_inputs + (max(words) if self.fold > 1 else 0.0)
-            return {**found, "from inputs": {"ns": inputs}, "datapath": {"ns": CLOCK_TO_OUT + longest.from_registers}}
+            inputs = max(longest.from_inputs["x_i"], longest.from_inputs["w_i"] + (max(words) if self.fold > 1 else 0.0))
+            return {**found, "from inputs": {"ns": CLOCK_TO_OUT + inputs}, "datapath": {"ns": CLOCK_TO_OUT + longest.from_registers}}
         late = dict(self.datapath.parameters)["REGISTER"]
         found["multiplier"] = {"ns": CLOCK_TO_OUT + MULTIPLY + (0.0 if late else words[0]), "inverter": not late and words[0] > 0}
         found["words"] = {"ns": CLOCK_TO_OUT + max(words)}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hwqnn.dataflow.accumulator import Product
 from hwqnn.dataflow.cost import adder_carry4
+from hwqnn.dataflow.delays import BLOCK, MULTIPLY
 from hwqnn.dataflow.design import Datapath, Resources, Store
 from hwqnn.dataflow.pack import kind
-from hwqnn.dataflow.paths import BLOCK, MULTIPLY
 from hwqnn.gates import delay
 from hwqnn.gates.products import MOST_DIRECT, Lanes, fused, fused_cost, variable, variable_cost
 from hwqnn.ir import Bipolar, Type

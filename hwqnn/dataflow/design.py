@@ -8,8 +8,10 @@ reads it in an order of its own. A fork (`Forking`) gives each beat to several r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -152,7 +154,7 @@ class Datapath:
         texts: generated modules (name, SystemVerilog), this one and what it instantiates; empty for a library module.
         parameters: of the module, (name, value).
         cells: exactly.
-        longest: its longest paths; None where a library module's are known to who makes it.
+        timed: finds its longest paths; None where a library module's are known to who makes it.
     """
 
     module: str
@@ -163,7 +165,12 @@ class Datapath:
     texts: tuple[tuple[str, str], ...]
     parameters: tuple[tuple[str, int], ...]
     cells: Resources
-    longest: Longest | None = None
+    timed: Callable[[], Longest] | None = field(default=None, compare=False, repr=False)
+
+    @cached_property
+    def longest(self) -> Longest | None:
+        """Its longest paths, which only estimates ask for."""
+        return self.timed() if self.timed is not None else None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -8,11 +8,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow import paths
-from hwqnn.dataflow.cost import MeasuredBlock, Parts, adder_carry4, counters, greater
+from hwqnn.dataflow import delays
+from hwqnn.dataflow.cost import SHORT, MeasuredBlock, Parts, adder_carry4, counters, greater
+from hwqnn.dataflow.delays import Paths
 from hwqnn.dataflow.design import Resources, Schedule
 from hwqnn.dataflow.pack import kind
-from hwqnn.dataflow.paths import Paths
 from hwqnn.gates.delay import CLOCK_TO_OUT, LUT, chain
 
 
@@ -156,23 +156,41 @@ class ArgMaxBlock(MeasuredBlock):
     @property
     def paths(self) -> Paths:
         lanes, width, index = self.beat_in.elements, self.beat_in.type.bits, self.beat_out.type.bits
-        found = dict(paths.control(self.fold, self.vectors))
+        found = dict(delays.control(self.fold, self.vectors))
         uneven = lanes.bit_count() > 1
-        compared, added = paths.greater(width), chain(index) if uneven and self.fold > 1 else 0.0
+        compared, added = delays.greater(width), chain(index) if uneven and self.fold > 1 else 0.0
         if self.beat_out.elements > 1:
-            through = {
-                "ns": CLOCK_TO_OUT + compared * lanes + 0.5 * lanes + 0.4,
-                "lanes": lanes,
-                "wide": lanes * (width > 5),
-                "single bits": lanes * (width == 1),
-            }
-            return found | {"lanes": through, "numbers": {"ns": CLOCK_TO_OUT + 0.3 + added + 0.6 * lanes, "lanes": lanes}}
+            return found | {"lanes": {"ns": self._lanes_ns}, "numbers": {"ns": CLOCK_TO_OUT + 0.3 + added + 0.3 * lanes}}
+        behind = 0.127 if width > SHORT else 0.238  # a LUT that asks whether it is greater
         if lanes > 1:
-            found["tree"] = {"ns": CLOCK_TO_OUT + compared + 0.25, "uneven": uneven, "wide": width > 5}
+            found["tree"] = {"ns": CLOCK_TO_OUT + compared + behind + (delays.RESET if uneven else 0.0)}
         if self.fold > 1:
-            last = paths.greater(width + self.x_register) + (0.1 if self.x_register else 0.5)
-            found["best"] = {"ns": CLOCK_TO_OUT + last, "wide": width > 5}
+            asked = LUT if width <= 2 else 0.472 if width <= SHORT and lanes == 1 else 0.127  # of a lane alone, whether there is a step, too
+            last = delays.greater(width + 1) if self.x_register else delays.greater(width) + asked
+            found["best"] = {"ns": CLOCK_TO_OUT + last + delays.ENABLE}
             found["index"] = {"ns": CLOCK_TO_OUT + 0.3 + added}
             if uneven:
-                found["base"] = {"ns": CLOCK_TO_OUT + paths.equal(self._base_bits) + 0.407 + paths.RESET}
+                found["base"] = {"ns": CLOCK_TO_OUT + delays.equal(self._base_bits) + 0.407 + delays.RESET}
         return found
+
+    @property
+    def _lanes_ns(self) -> float:
+        """Through the lanes of several labels, whose worst path goes down a place a lane: there the index is asked whether the place is still free,
+        and what is pushed down is chosen. Or it stays in the first place, and ends at a reset where the lane gives a bit of the index. In a single
+        beat, the first lane meets nothing.
+        """
+        lanes, width, k = self.beat_in.elements, self.beat_in.type.bits, self.beat_out.elements
+        if width > SHORT:
+            compared, free = delays.greater(width, delays.SECOND), 0.17  # by its fastest pin, mostly
+            first = CLOCK_TO_OUT + delays.FIRST - delays.SECOND
+        else:  # a bit or two are compared in the LUT that asks the index
+            compared, free = (0.238, 0.407)[width - 1] if width <= 2 else 0.534, 0.2 if width <= 2 else 0.3
+            first = CLOCK_TO_OUT + delays.FIRST - compared - (free if width <= 2 else 0.0)
+        if self.fold == 1:
+            return first + (lanes - 1) * (compared + 0.44) - 0.033 + delays.RESET
+        if lanes == 1:
+            return first + compared + free + 0.407 + delays.ENABLE
+        pushed = min(k - 1, lanes)
+        down = min(k, lanes) * free + pushed * 0.407 + (lanes - pushed) * 0.238
+        stays = free + (lanes - 1) * 0.238 + 0.407 + delays.RESET if lanes % 2 == 0 else 0.0
+        return first + lanes * compared + max(down, stays)

@@ -7,12 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow import paths
+from hwqnn.dataflow import delays
 from hwqnn.dataflow.cost import MeasuredBlock, Parts, adder_carry4, counters
+from hwqnn.dataflow.delays import Paths
 from hwqnn.dataflow.design import Beat, Forking, Resources, Schedule
 from hwqnn.dataflow.pack import kind
-from hwqnn.dataflow.paths import Paths
-from hwqnn.gates.delay import CLOCK_TO_OUT, chain
+from hwqnn.gates.delay import CLOCK_TO_OUT, LUT
 from hwqnn.ir import Bipolar, Type, UInt
 
 
@@ -102,8 +102,8 @@ class AddBlock(_Join):
 
     @property
     def paths(self) -> Paths:
-        adder = {"ns": CLOCK_TO_OUT + 0.24 + chain(self.beat_out.type.bits)}
-        return {**paths.control(1, self.cycles), "adder": adder}
+        adder = {"ns": CLOCK_TO_OUT + 0.238 + delays.added(self.beat_out.type.bits)}
+        return {**delays.control(1, self.cycles), "adder": adder}
 
     @property
     def _lane_luts(self) -> int:
@@ -152,9 +152,14 @@ class ConcatBlock(_Join):
 
     @property
     def paths(self) -> Paths:
-        steps = sum(self.folds)
-        turn = {"ns": CLOCK_TO_OUT + paths.equal(counters(steps).bits) + 0.8, "several": steps > 4}
-        return {**paths.control(steps, self.pixels), "turn": turn}
+        steps, first = sum(self.folds), self.folds[0]
+        bits = counters(steps).bits
+        turned = bits - ((first & -first).bit_length() - 1)  # bits of the step that tell whose turn it is
+        found = {**delays.control(steps, self.pixels), "turn": {"ns": CLOCK_TO_OUT + delays.lut(min(turned, 6)) + 0.238 + delays.RESET}}
+        if bits > 2:  # a step waits for one of two inputs, in a LUT6
+            end = delays.RESET if steps.bit_count() > 1 else delays.ENABLE if self.pixels > 1 else 0.0
+            found["last"] = {"ns": CLOCK_TO_OUT + delays.equal(bits) + LUT + end}
+        return found
 
     @property
     def _lane_luts(self) -> int:

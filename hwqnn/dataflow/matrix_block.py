@@ -8,17 +8,18 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow import paths
+from hwqnn.dataflow import delays
 from hwqnn.dataflow.accumulator import Accumulator, Product, counts_agreements, plane_excess
 from hwqnn.dataflow.cost import MeasuredBlock, Parts, adder_carry4, counters, deep_rom, rom_luts
 from hwqnn.dataflow.datapath import datapath_cost, make_datapath, needs_register, source_ns, step_bits, sums_beside
+from hwqnn.dataflow.delays import Paths
 from hwqnn.dataflow.design import Datapath, Memory, Resources, Store
 from hwqnn.dataflow.matrix import Matrix
 from hwqnn.dataflow.pack import memory
-from hwqnn.dataflow.paths import Paths
 from hwqnn.dataflow.storage import block_ram, lut_ram
-from hwqnn.dataflow.threshold import compare_bits, output_code, search_parts, search_paths, search_registers, search_stages, search_table
-from hwqnn.gates.delay import CLOCK_TO_OUT, chain
+from hwqnn.dataflow.threshold import compare_bits, output_code, search_registers, search_stages, search_table
+from hwqnn.dataflow.threshold_cost import Search
+from hwqnn.gates.delay import CLOCK_TO_OUT
 from hwqnn.gates.products import Lanes
 from hwqnn.ir import Int, Threshold, Type
 
@@ -217,41 +218,46 @@ class MatrixBlock(MeasuredBlock):
     def _parts(self, datapath_depth: int) -> Parts:
         after = (self.replayed > 0) + self.x_register + datapath_depth
         depth = after + 1 + self.search_stages * self.search_registers
-        return self._steps(depth) + self._rom + self._sums(after) + self._search(after)
+        return self._steps(depth) + self._rom + self._sums(after) + self._searched(after)
 
     @property
     def paths(self) -> Paths:
         """Through the control, what operands come from, the datapath, the accumulator, the search."""
-        groups = self.sets if self.sets > self.nf else 1
-        found = dict(paths.control(self.nf, self.steps_a_sum, groups, self.matrix.pixels))
-        kept = paths.RAM if self.replayed > 1 else CLOCK_TO_OUT
+        found = dict(delays.control(self.sets, self.steps_a_sum, self.matrix.pixels))
+        kept = delays.RAM if self.replayed > 1 else CLOCK_TO_OUT
         x = CLOCK_TO_OUT if self.x_register else kept
         if self.replayed > 1:
-            found["kept"] = {"ns": paths.lut_ram(self.replayed)}
+            found["kept"] = {"ns": delays.lut_ram(self.replayed)}
         if (longest := self.datapath.longest) is not None:
-            found |= {"from inputs": {"ns": x + longest.from_inputs}, "datapath": {"ns": CLOCK_TO_OUT + longest.from_registers}}
+            inputs = max(x + longest.from_inputs["x_i"], CLOCK_TO_OUT + longest.from_inputs["w_i"])
+            found |= {"from inputs": {"ns": inputs}, "datapath": {"ns": CLOCK_TO_OUT + longest.from_registers}}
         else:
-            found["multiplier"] = {"ns": x + paths.MULTIPLY}
-            found["products"] = {"ns": CLOCK_TO_OUT + 0.64 + chain(self.sum_bits), "several": self.simd > 3}
+            found["multiplier"] = {"ns": x + delays.MULTIPLY}
+            found["products"] = {"ns": CLOCK_TO_OUT + 0.64 + delays.added(self.sum_bits), "several": self.simd > 3}
         if self.weight_words > 1:
-            where = paths.BLOCK if self.store is Store.BRAM else CLOCK_TO_OUT + (paths.rom(self.weight_words) if self.store is Store.LUT else 0.0)
-            found |= {"weights": {"ns": where}, "address": {"ns": paths.counter(self.weight_words)}}
-        inits = self.classes * self.sets
+            where = delays.BLOCK if self.store is Store.BRAM else CLOCK_TO_OUT + (delays.rom(self.weight_words) if self.store is Store.LUT else 0.0)
+            found |= {"weights": {"ns": where}, "address": {"ns": delays.counter(self.weight_words)}}
+        if self.search_stages * self.search_registers + self.datapath.depth > 1:
+            found["last"] = {"ns": delays.SHIFTED}
+        inits = self.classes * self.sets if self._starts_differ else 1
+        ahead = self.sums_beside or inits > _MELTED
         if self.sums_beside:
             found["sign"] = {"ns": 1.3}
         else:
-            found["sum"] = {
-                "ns": CLOCK_TO_OUT + 0.4 + chain(self.accumulator.bits),
-                "several": self.steps_a_sum > 1,
-                "melted": 1 < inits <= _MELTED and self._starts_differ,
-            }
+            start = 1 if ahead else counters(inits).bits
+            chosen = delays.lut(start + (3 if self.steps_a_sum > 1 else 1))  # of a sum so far, what a step adds, and which it starts from
+            found["sum"] = {"ns": CLOCK_TO_OUT + chosen + delays.added(self.accumulator.bits)}
         if self.classes > 1:
             rows, columns = len(self.matrix.positions.rows), len(self.matrix.positions.columns)
-            carried = chain(counters(inits).bits)
-            found["place"] = {"ns": CLOCK_TO_OUT + 0.64 + carried + (0.64 if inits > 32 else 0.0), "looked up": paths.rom(inits)}
-            found["place words"] = {"ns": CLOCK_TO_OUT + paths.rom(max(rows, columns))}
+            found["place words"] = {"ns": CLOCK_TO_OUT + delays.rom(max(rows, columns))}
+            placed = CLOCK_TO_OUT + (0.64 if self.sets > 2 else 0.238) + delays.added(counters(inits).bits)
+            found["place"] = {"ns": placed}
+            if ahead and (self.replayed > 0) + self.x_register + self.datapath.depth == 1:  # no register between the address and the ROM
+                found["placed"] = {"ns": placed + delays.rom(inits), "deep": inits > 64}
+        if ahead:
+            found["start"] = {"ns": CLOCK_TO_OUT + delays.rom(inits)}
         if self.search_stages:
-            found |= search_paths(self.threshold_bits, self.search_stages, self.sets, self.search_registers)
+            found |= self._search.paths
         return found
 
     @property
@@ -320,9 +326,7 @@ class MatrixBlock(MeasuredBlock):
         delayed = address + begins
         together = {"together": bits} if inits <= _MELTED else {}  # a table of so few words is no ROM in pieces
         start = Resources(lut=rom_luts(self._starts, acc, **together) if ahead else 0, ff=bits * (ahead and not beside) + delayed)
-        set_bits = int(np.bitwise_or.reduce(self._starts, axis=None))  # in any start: a sum of one step passes below the lowest of them
-        passing = (set_bits & -set_bits).bit_length() - 1 if set_bits else acc
-        passing = 0 if several else min(passing, acc)
+        passing = self._passing
         signs = {"signs": self.pe if self.levels == 1 else 0}
         if beside:
             return Parts(start + Resources(lut=several), signs)
@@ -338,6 +342,14 @@ class MatrixBlock(MeasuredBlock):
         return Parts(start + own, mapped | signs)
 
     @property
+    def _passing(self) -> int:
+        """Low bits of a sum of one step that are the step's own: those below the lowest that is set in any start."""
+        if self.steps_a_sum > 1:
+            return 0
+        set_bits = int(np.bitwise_or.reduce(self._starts, axis=None))
+        return min((set_bits & -set_bits).bit_length() - 1, self.accumulator.bits) if set_bits else self.accumulator.bits
+
+    @property
     def _starts(self) -> np.ndarray:
         """What the sums start from, bit patterns, int64 (kinds of positions * sets, PE)."""
         start = _start(self.matrix, self.beat_in.type, self.accumulator, self.product)
@@ -348,14 +360,28 @@ class MatrixBlock(MeasuredBlock):
         """Between outputs or positions: a ROM that says the same everywhere vanishes."""
         return bool((self._starts != self._starts[:1, :1]).any())
 
-    def _search(self, after: int) -> Parts:
+    def _searched(self, after: int) -> Parts:
+        """The search, and what tells it whose thresholds are asked for."""
         if not self.search_stages:
             return Parts(Resources())
-        rows = Parts(Resources(ff=counters(self.sets).bits * (after + 1)))
+        return Parts(Resources(ff=counters(self.sets).bits * (after + 1))) + self._search.parts
+
+    @cached_property
+    def _search(self) -> Search:
         acc = self.accumulator
         assert acc.thresholds is not None
-        value = min(acc.bits, self.threshold_bits)
-        return rows + search_parts(self.pe, self.threshold_bits, value, acc.thresholds, self.search_stages, self.sets, self.search_registers)
+        start_passes = acc.doubled and self.steps_a_sum == 1 and self.classes * self.sets > _MELTED  # as the lowest bit of what counts twice
+        return Search(
+            lanes=self.pe,
+            bits=self.threshold_bits,
+            value_bits=min(acc.bits, self.threshold_bits),
+            thresholds=acc.thresholds,
+            stages=self.search_stages,
+            rows=self.sets,
+            registers=self.search_registers,
+            outside=self.sums_beside,
+            passing=self._passing or int(start_passes),
+        )
 
 
 def _changing(patterns: np.ndarray, bits: int) -> int:

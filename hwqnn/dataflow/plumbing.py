@@ -9,12 +9,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow import paths
+from hwqnn.dataflow import delays
 from hwqnn.dataflow.cost import MeasuredBlock, Parts, counters
+from hwqnn.dataflow.delays import Paths
 from hwqnn.dataflow.design import Beat, Buffering, Resources, Schedule
-from hwqnn.dataflow.paths import Paths
 from hwqnn.dataflow.storage import block_ram, choose_luts, lut_ram, shift_registers
-from hwqnn.gates.delay import CLOCK_TO_OUT, chain
+from hwqnn.gates.delay import CLOCK_TO_OUT, LUT, chain
 
 
 class FifoStore(IntEnum):
@@ -91,16 +91,17 @@ class Fifo(MeasuredBlock):
     @property
     def paths(self) -> Paths:
         bits, depth = counters(self.depth).bits, self.depth
+        # the next address, and whether it is the other one
+        fills = {"ns": CLOCK_TO_OUT + (delays.lut(min(bits, 6)) + 0.492 if bits > 4 else LUT + 0.365)}
         match self.store:
             case FifoStore.SHIFT:
-                read = {"ns": paths.SHIFTED, "two": depth > 32, "four": depth > 64, "more": depth > 128}
-                return {"read": read, "address": {"ns": CLOCK_TO_OUT + 0.5 + chain(max(1, bits))}}
+                return {"read": {"ns": delays.shift_register(depth)}, "address": {"ns": CLOCK_TO_OUT + 0.5 + delays.added(max(1, bits))}}
             case FifoStore.RAM if depth <= 2:
                 return {"handshake": {"ns": 1.0, "two": depth == 2}}
             case FifoStore.RAM:
-                return {"read": {"ns": paths.lut_ram(depth)}, "address": {"ns": 1.0, "bits": bits}}
+                return {"read": {"ns": delays.lut_ram(depth)}, "address": fills}
             case _:
-                return {"read": {"ns": paths.BLOCK}, "address": {"ns": 1.0, "bits": bits}}
+                return {"read": {"ns": delays.block_ram(self._bits, depth)}, "address": fills}
 
 
 def _shift_luts(bits: int, depth: int) -> int:
@@ -163,8 +164,11 @@ class WidthDown(MeasuredBlock):
     @property
     def paths(self) -> Paths:
         bits = counters(self.ratio).bits
-        last = {"ns": CLOCK_TO_OUT + paths.equal(bits) + 0.3 + paths.RESET}
-        chosen = {"ns": CLOCK_TO_OUT + paths.choose(self.ratio), "many": self.ratio > 16}
+        seen = (
+            delays.equal(bits) + 0.407 + delays.RESET if bits > 2 else (0.238 if bits == 2 else 0.0) + delays.FIRST
+        )  # a bit or two melt into the counter
+        last = {"ns": CLOCK_TO_OUT + seen}
+        chosen = {"ns": CLOCK_TO_OUT + delays.choose(self.ratio), "many": self.ratio > 16}
         return {"handshake": {"ns": 1.0}, "last": last, "counter": {"ns": _counted(bits)}, "chosen": chosen}
 
 
@@ -203,7 +207,7 @@ class WidthUp(MeasuredBlock):
     @property
     def paths(self) -> Paths:
         bits = counters(self.ratio).bits
-        stored = {"ns": CLOCK_TO_OUT + paths.equal(bits) + 0.109, "many": self.ratio > 32}
+        stored = {"ns": CLOCK_TO_OUT + delays.equal(bits) + 0.109, "many": self.ratio > 32}
         return {"handshake": {"ns": 1.0}, "counter": {"ns": _counted(bits)}, "stored": stored}
 
 

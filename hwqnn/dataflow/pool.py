@@ -7,11 +7,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow import paths
+from hwqnn.dataflow import delays
 from hwqnn.dataflow.cost import MeasuredBlock, Parts, counters, greater, rom_luts
+from hwqnn.dataflow.delays import Paths
 from hwqnn.dataflow.design import Memory, Resources, Schedule
 from hwqnn.dataflow.pack import kind, memory
-from hwqnn.dataflow.paths import Paths
 from hwqnn.dataflow.storage import single_port_ram
 from hwqnn.gates.delay import CLOCK_TO_OUT
 from hwqnn.ir import Geometry
@@ -113,8 +113,8 @@ class PoolBlock(Pooling):
     @property
     def paths(self) -> Paths:
         mixed, bits = len(self.least), self.beat_in.type.bits
-        best = {"ns": CLOCK_TO_OUT + paths.greater(bits) + 0.3, "mixed": mixed > 0, "rows": mixed > 1}
-        return {**paths.control(self.taps, self.pixels * self.fold), "best": best}
+        best = {"ns": CLOCK_TO_OUT + delays.greater(bits) + 0.3, "mixed": mixed > 0, "rows": mixed > 1}
+        return {**delays.control(self.taps, self.pixels * self.fold), "best": best}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -177,9 +177,9 @@ class StreamPool(Pooling):
 
     @property
     def paths(self) -> Paths:
-        (kh, kw), mixed, compared = self.geometry.kernel, len(self.least), paths.greater(self.beat_in.type.bits)
-        found = dict(paths.control(self.fold, kw, -(-self.width // kw), kh, -(-self.height // kh)))
+        (kh, kw), mixed, compared = self.geometry.kernel, len(self.least), delays.greater(self.beat_in.type.bits)
+        found = dict(delays.control(self.fold, kw, -(-self.width // kw), kh, -(-self.height // kh)))
         if self._words == 1:
             return found | {"best": {"ns": CLOCK_TO_OUT + compared + 0.3, "mixed": mixed > 0, "rows": mixed > 1}}
         several = counters(-(-self._words // 64)).bits
-        return found | {"best": {"ns": paths.RAM + compared + 0.85, "several RAMs": several > 0, "RAMs": several, "mixed": mixed > 0}}
+        return found | {"best": {"ns": delays.RAM + compared + 0.85, "several RAMs": several > 0, "RAMs": several, "mixed": mixed > 0}}

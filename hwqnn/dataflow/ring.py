@@ -7,12 +7,12 @@ from functools import cached_property
 
 import numpy as np
 
-from hwqnn.dataflow import paths
+from hwqnn.dataflow import delays
 from hwqnn.dataflow.cost import Parts, adder_carry4, counters
+from hwqnn.dataflow.delays import Paths
 from hwqnn.dataflow.design import Buffering, Resources
-from hwqnn.dataflow.paths import Paths
 from hwqnn.dataflow.storage import block_ram, lut_ram
-from hwqnn.gates.delay import CLOCK_TO_OUT, chain
+from hwqnn.gates.delay import CLOCK_TO_OUT, LUT
 from hwqnn.ir import smallest
 from hwqnn.kernel import kernel
 
@@ -62,14 +62,15 @@ class RingSize:
         }
         return Parts(exact, mapped)
 
-    def paths(self, *, bram: bool, pads: int, padded: bool, late: float) -> Paths:
-        """Of the same; `late`: ns that the surrounding block takes to tell the step."""
+    def paths(self, bits: int, *, bram: bool, pads: int, late: float) -> Paths:
+        """Of the same, of beats of so many bits; `late`: ns that the surrounding block takes to tell the step, 0 where a register does."""
         words = self.capacity * self.beats
-        read = {"ns": paths.BLOCK} if bram else {"ns": paths.lut_ram(words) + 0.24}
+        read = delays.block_ram(bits, words) if bram else delays.lut_ram(words)
+        moved, written = late + 0.44 if late else LUT, delays.equal(counters(self.beats).bits) + 0.238
         return {
-            "count": {"ns": CLOCK_TO_OUT + 0.9 + chain(self.count_bits + 1), "late": late},
-            "written": {"ns": paths.counter(self.beats) + 0.3 + chain(self.count_bits), "several": self.beats > 1},
-            "block RAM" if bram else "read": {**read, "pads": pads > 1, "padded": padded},
+            "count": {"ns": CLOCK_TO_OUT + moved + delays.added(self.count_bits + 1)},
+            "written": {"ns": CLOCK_TO_OUT + written + delays.added(self.count_bits + 1)},
+            "block RAM" if bram else "read": {"ns": read + 0.2 * (pads > 1)},
         }
 
 

@@ -57,16 +57,27 @@ def block_ram(bits: int, words: int) -> Resources:
     Words that are too many for a RAM's depth make several banks. Of each bank the words are cut into pieces of at most nine bits, and pieces of
     all banks fill the RAMs' width side by side. Of all shapes yosys takes the one of least price.
     """
+    ramb36, banks = _cheapest(bits, words)
+    if banks == 1:
+        return Resources(bram36=ramb36)
+    luts = _MUX_LUTS[banks] if banks < len(_MUX_LUTS) else banks / 2
+    return Resources(lut=bits * luts + banks, ff=(banks - 1).bit_length(), bram36=ramb36)
+
+
+def block_ram_banks(bits: int, words: int) -> int:
+    """Of the same."""
+    return _cheapest(bits, words)[1]
+
+
+def _cheapest(bits: int, words: int) -> tuple[float, int]:
+    """BRAM36 and banks."""
     _, ramb36, banks = min(
         (count * _PRICES[size] + _MUX_PRICE * bits * (banks - 1), size * count, banks)
         for size, wide, deep in _shapes()
         for banks in [-(-words // deep)]
         for count in [-(-banks * -(-bits // min(wide, _BYTE)) * min(wide, _BYTE) // wide)]
     )
-    if banks == 1:
-        return Resources(bram36=ramb36)
-    luts = _MUX_LUTS[banks] if banks < len(_MUX_LUTS) else banks / 2
-    return Resources(lut=bits * luts + banks, ff=(banks - 1).bit_length(), bram36=ramb36)
+    return ramb36, banks
 
 
 def _shapes() -> list[tuple[float, int, int]]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow import paths
+from hwqnn.dataflow import delays
 from hwqnn.dataflow.cost import MeasuredBlock, Parts, counters, function_luts, rom_luts
+from hwqnn.dataflow.delays import Paths
 from hwqnn.dataflow.design import Memory, Resources, Schedule
 from hwqnn.dataflow.pack import kind, memory
-from hwqnn.dataflow.paths import Paths
-from hwqnn.dataflow.threshold_cost import comparison_ns, search_parts, search_paths
+from hwqnn.dataflow.threshold_cost import Search, comparison_ns
 from hwqnn.gates import delay
 from hwqnn.ir import Bipolar, Threshold, smallest
 
@@ -162,15 +163,26 @@ class ThresholdBlock(MeasuredBlock):
             carry4=steps.carry4,
         )
         coded = {"counters": steps.luts, "flips": flip.luts if flipped else 0}
-        value = self.beat_in.type.bits
-        signed = kind(self.beat_in.type) == 2
-        search = search_parts(self.lanes, self.bits, value, self.thresholds, stages, self.rows, self.search_registers, signed=signed)
-        return Parts(cells, coded) + search
+        return Parts(cells, coded) + self._search.parts
 
     @property
     def paths(self) -> Paths:
         stages = search_stages(self.op.levels)
-        found = {**paths.control(self.fold, self.vectors), **search_paths(self.bits, stages, self.rows, self.search_registers)}
+        found = {**delays.control(self.fold, self.vectors), **self._search.paths}
         if self.cycles > 1 and stages * self.search_registers > 2:
-            found["last"] = {"ns": paths.SHIFTED}
+            found["last"] = {"ns": delays.SHIFTED}
         return found
+
+    @cached_property
+    def _search(self) -> Search:
+        return Search(
+            lanes=self.lanes,
+            bits=self.bits,
+            value_bits=self.beat_in.type.bits,
+            thresholds=self.thresholds,
+            stages=search_stages(self.op.levels),
+            rows=self.rows,
+            registers=self.search_registers,
+            signed=kind(self.beat_in.type) == 2,
+            outside=True,
+        )

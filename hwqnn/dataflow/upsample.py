@@ -9,10 +9,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow import paths
+from hwqnn.dataflow import delays
 from hwqnn.dataflow.cost import MeasuredBlock, Parts, adder_carry4, counters
+from hwqnn.dataflow.delays import Paths
 from hwqnn.dataflow.design import Buffering, Resources
-from hwqnn.dataflow.paths import Paths
 from hwqnn.dataflow.ring import Ring, RingSize
 
 
@@ -95,5 +95,6 @@ class UpsampleBlock(MeasuredBlock):
     @property
     def paths(self) -> Paths:
         counts = (self.size.beats, *self.factor, self.width, self.height)
-        late = sum(n > 1 for n in counts)
-        return {**paths.control(*counts), **self.size.paths(bram=self.bram, pads=0, padded=False, late=late)}
+        goes_back = self.factor[0] > 1 and self.width > 4  # at the end of a line; a counter of two bits melts into what asks it
+        late = delays.equal(counters(self.width).bits) if goes_back else 0.0
+        return {**delays.control(*counts), **self.size.paths(self.beat_in.bits, bram=self.bram, pads=0, late=late)}

@@ -8,10 +8,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow import paths
+from hwqnn.dataflow import delays
 from hwqnn.dataflow.cost import MeasuredBlock, Parts, counters
+from hwqnn.dataflow.delays import Paths
 from hwqnn.dataflow.design import Datapath, Resources, Schedule
-from hwqnn.dataflow.paths import Paths
 from hwqnn.gates.delay import CLOCK_TO_OUT
 from hwqnn.gates.votes import Count, votes
 
@@ -72,6 +72,6 @@ class VoteBlock(MeasuredBlock):
         assert self.datapath.longest is not None
         longest = self.datapath.longest
         return {
-            **paths.control(self.fold, self.vectors),
-            "datapath": {"ns": CLOCK_TO_OUT + max(longest.from_inputs, longest.from_registers)},
+            **delays.control(self.fold, self.vectors),
+            "datapath": {"ns": CLOCK_TO_OUT + max(*longest.from_inputs.values(), longest.from_registers)},
         }

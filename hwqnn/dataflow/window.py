@@ -10,13 +10,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow import paths
+from hwqnn.dataflow import delays
 from hwqnn.dataflow.cost import MeasuredBlock, Parts, adder_carry4, counters, rom_luts
+from hwqnn.dataflow.delays import Paths
 from hwqnn.dataflow.design import Buffering, Memory, Resources
 from hwqnn.dataflow.pack import memory
-from hwqnn.dataflow.paths import Paths
 from hwqnn.dataflow.ring import Ring, RingSize
-from hwqnn.gates.delay import CLOCK_TO_OUT, chain
+from hwqnn.gates.delay import CLOCK_TO_OUT
 from hwqnn.ir import Geometry
 
 
@@ -161,13 +161,17 @@ class Window(MeasuredBlock):
     @property
     def paths(self) -> Paths:
         """Through the loops to the positions, and through the ring."""
+        (lines, across), places = self.geometry.output(self.height, self.width), self._places
         loops = (self.tile // self.beat_in.elements, *self.geometry.kernel, self.channels // self.tile)
-        bits = [place.bits for place in self._places]
-        carried = chain(max(bits)) if any(bits) else 0.0
-        place = {"ns": CLOCK_TO_OUT + 0.8 + carried, "loops": sum(n > 1 for n in loops), "bits": max(counters(n).bits for n in loops),
-                 "places": sum(b > 0 for b in bits)}  # fmt: skip
-        padded = any(place.pads for place in self._places)
-        return {**paths.control(*loops), "place": place, **self.size.paths(bram=self.bram, pads=len(self.pads), padded=padded, late=0.0)}
+        place = {
+            "ns": CLOCK_TO_OUT + 0.4 + delays.added(max(1, *(place.bits for place in places))),
+            "loops": sum(n > 1 for n in (*loops, across, lines)),
+            "compared": sum(n > 4 for n in loops),  # in a LUT of its own
+            "turns": max((_turns(bits) for bits in _patterns(self._walk["row moves"], places[0].bits + places[0].still)), default=0),
+            "sides": sum(place.pads for place in places),
+        }
+        ring = self.size.paths(self.beat_in.bits, bram=self.bram, pads=len(self.pads), late=0.0)
+        return {**delays.control(*loops), "place": place, **ring}
 
     @property
     def _told(self) -> int:
@@ -243,7 +247,12 @@ def _zeros(number: int) -> int:
 
 def _choices(values: list[int], bits: int) -> int:
     """How many different functions, of two ends or more, the bits of a value are that the number of loops that end chooses."""
-    return sum(sum(a != b for a, b in itertools.pairwise(pattern)) > 1 for pattern in _patterns(values, bits))
+    return sum(_turns(pattern) > 1 for pattern in _patterns(values, bits))
+
+
+def _turns(pattern: tuple[int, ...]) -> int:
+    """How often a bit changes from one number of loops that end to the next."""
+    return sum(a != b for a, b in itertools.pairwise(pattern))
 
 
 def _patterns(values: list[int], bits: int) -> set[tuple[int, ...]]:

@@ -9,10 +9,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwqnn.dataflow import paths
+from hwqnn.dataflow import delays
 from hwqnn.dataflow.cost import MeasuredBlock, Parts, adder_carry4, counters
+from hwqnn.dataflow.delays import Paths
 from hwqnn.dataflow.design import Resources, Schedule
-from hwqnn.dataflow.paths import Paths
 from hwqnn.dataflow.storage import block_ram, shift_registers, single_port_ram
 from hwqnn.gates.delay import CLOCK_TO_OUT, chain
 from hwqnn.ir import Geometry
@@ -203,8 +203,8 @@ class ParallelWindow(MeasuredBlock):
             + (address.carry4 if self.line_store is not LineStore.SHIFT else 0),
         )
         conditions = self._conditions
-        outside_rows = sum(conditions[f"row {y}"].any() for y in range(kh))
-        outside_columns = sum(conditions[f"column {x}"].any() for x in range(kw))
+        outside_rows = sum(bool(conditions[f"row {y}"].any()) for y in range(kh))
+        outside_columns = sum(bool(conditions[f"column {x}"].any()) for x in range(kw))
         resets = (outside_rows + (outside_rows < kh)) * (outside_columns + (outside_columns < kw)) - (outside_rows < kh and outside_columns < kw)
         different = {(name.startswith("row") or name.endswith("row"), table.tobytes()): table for name, table in conditions.items()}
         mapped = {
@@ -237,24 +237,24 @@ class ParallelWindow(MeasuredBlock):
         row, column = self._place_bits
         drains, several = self.cycles > self.height * self.width, self.height > 1
         found: dict[str, Mapping[str, float]] = {"column": {"ns": CLOCK_TO_OUT + 0.26 + chain(column)}}
-        found["frame"] = {"ns": CLOCK_TO_OUT + paths.equal(max(row, column)) + 0.8, "rows": several, "drains": drains}
+        found["frame"] = {"ns": CLOCK_TO_OUT + delays.equal(max(row, column)) + 0.8, "rows": several, "drains": drains}
         if any(_told(n) < n for n in self.geometry.stride):
             found["phases"] = {
-                "ns": CLOCK_TO_OUT + paths.equal(max(row, column)) + 2 * 0.407 + paths.RESET,
+                "ns": CLOCK_TO_OUT + delays.equal(max(row, column)) + 2 * 0.407 + delays.RESET,
                 "bits": max(_bits(n) for n in self.geometry.stride) - 2,
             }
         if several:
             found["row"] = {"ns": CLOCK_TO_OUT + 0.127 + chain(row) + 0.4}
         inside_y, inside_x = self.geometry.inside(self.height, self.width)
         if not (inside_y.all() and inside_x.all()):
-            found["outside"] = {"ns": CLOCK_TO_OUT + 0.64 + 0.4 + paths.RESET}
+            found["outside"] = {"ns": CLOCK_TO_OUT + 0.64 + 0.4 + delays.RESET}
         match self.line_store:
             case LineStore.RAM:
-                found["line"] = {"ns": paths.RAM + 0.3, "several RAMs": self.gap > 64}
-                found["line counter"] = {"ns": paths.counter(self.gap)}
+                found["line"] = {"ns": delays.RAM + 0.3, "several RAMs": self.gap > 64}
+                found["line counter"] = {"ns": delays.counter(self.gap)}
             case LineStore.BLOCK:
-                found["line"] = {"ns": paths.BLOCK}
-                found["line counter"] = {"ns": paths.counter(self._words)}
+                found["line"] = {"ns": delays.BLOCK}
+                found["line counter"] = {"ns": delays.counter(self._words)}
         return found
 
 

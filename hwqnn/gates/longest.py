@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hwqnn.gates import delay
@@ -22,64 +22,73 @@ LUT_PINS = (
 """ns through a LUT of so many inputs, by pin; from the same source as `delay.py`."""
 _NEVER = -math.inf
 
-_Times = tuple[float, float]
-"""After the inputs, and after the registers."""
+_Times = tuple[float, ...]
+"""After each port's inputs, and after the registers."""
 
 
 @dataclass(frozen=True)
 class Longest:
-    """ns of logic that end at a register or an output, registers' clock to output not counted: from an input, and from a register (0 where none)."""
+    """ns of logic that end at a register or an output, registers' clock to output not counted: from each input port, and from a register (0 where
+    none)."""
 
-    from_inputs: float
+    from_inputs: Mapping[str, float]
     from_registers: float
 
 
-def longest(live: Sequence[tuple[Cell, set[int]]], outputs: Iterable[Wire]) -> Longest:
+def longest(ports: Sequence[str], live: Sequence[tuple[Cell, set[int]]], outputs: Iterable[Wire]) -> Longest:
     """The longest paths.
 
     Args:
         live: cells and their pins that are used, sources before users.
     """
+    sources = range(len(ports) + 1)
+    starts = {port: tuple(0.0 if k == i else _NEVER for k in sources) for i, port in enumerate((*ports, ""))}
     times: dict[tuple[Cell, int], _Times] = {}
     ends: list[_Times] = []
 
     def at(wire: Wire) -> _Times:
-        if wire.cell is None:
-            return _NEVER, _NEVER
-        if isinstance(wire.cell, Input):
-            return 0.0, _NEVER
-        return (_NEVER, 0.0) if isinstance(wire.cell, Register) else times[wire.cell, wire.pin]
+        match wire.cell:
+            case None:
+                return (_NEVER,) * len(sources)
+            case Input():
+                return starts[wire.cell.port]
+            case Register():
+                return starts[""]
+        return times[wire.cell, wire.pin]
 
     for cell, pins in live:
         match cell:
             case Lut():
-                for pin, found in _through(cell, pins, at).items():
-                    times[cell, pin] = found
+                arrivals = [at(wire) for wire in cell.needs(pins)]
+                for pin in pins:
+                    times[cell, pin] = _latest(
+                        tuple(time + ns for time in arrival) for arrival, ns in zip(arrivals, _pins(cell, pins, pin), strict=False)
+                    )
             case Carry():
-                length = cell.length(pins)
-                pairs = [_latest((at(s), at(di))) for s, di in zip(cell.s[:length], cell.di[:length], strict=True)]
-                cin = at(cell.cin)
-                both = [delay.chain_outputs([pair[k] for pair in pairs], cin[k]) for k in (0, 1)]
-                for i, ((o0, co0), (o1, co1)) in enumerate(zip(*both, strict=True)):
-                    times[cell, i], times[cell, len(cell.s) + i] = (o0, o1), (co0, co1)
+                _carry(cell, pins, at, times)
             case Register():
                 ends.append(at(cell.data))
     ends += [at(wire) for wire in outputs]
-    return Longest(*_latest([(0.0, 0.0), *ends]))
+    *from_inputs, from_registers = _latest([(0.0,) * len(sources), *ends])
+    return Longest(dict(zip(ports, from_inputs, strict=True)), from_registers)
 
 
-def _through(cell: Lut, pins: set[int], at: Callable[[Wire], _Times]) -> dict[int, _Times]:
-    """When each output is there. Two outputs are a LUT6 and the LUT5 in it; one is a LUT of its own size."""
-    inputs = cell.needs(pins)
-    found = {}
-    for pin in pins:
-        slow = LUT_PINS[len(inputs)] if len(pins) == 1 else LUT_PINS[6 - pin]
-        matter = set(cell.needs({pin}))
-        arrivals = [(at(wire), ns) for wire, ns in zip(inputs, slow, strict=False) if wire in matter]
-        found[pin] = _latest((time[0] + ns, time[1] + ns) for time, ns in arrivals)
-    return found
+def _pins(cell: Lut, pins: set[int], pin: int) -> tuple[float, ...]:
+    """Through a LUT to one of its used outputs. Two outputs are two LUT5 of the same inputs, or a LUT6 and the LUT5 in it, of all but the last; one
+    is a LUT of its own size. Timing asks which pins are connected, not which ones an output depends on."""
+    inputs = len(cell.needs(pins))
+    return LUT_PINS[inputs if len(pins) == 1 or (pin == 0 and inputs == 6) else 5]
+
+
+def _carry(cell: Carry, pins: set[int], at: Callable[[Wire], _Times], times: dict[tuple[Cell, int], _Times]) -> None:
+    length = cell.length(pins)
+    arrivals = [_latest((at(s), at(di))) for s, di in zip(cell.s[:length], cell.di[:length], strict=True)]
+    by_source = list(zip(*arrivals, at(cell.cin), strict=True))
+    both = [delay.chain_outputs(list(times_), cin) for *times_, cin in by_source]
+    for i in range(length):
+        times[cell, i], times[cell, len(cell.s) + i] = (tuple(outputs[i][k] for outputs in both) for k in (0, 1))
+    times[cell, len(cell.s) + length - 1] = tuple(delay.chain_end(list(times_), cin) for *times_, cin in by_source)
 
 
 def _latest(times: Iterable[_Times]) -> _Times:
-    each = [(_NEVER, _NEVER), *times]
-    return max(time[0] for time in each), max(time[1] for time in each)
+    return tuple(max(each) for each in zip(*times, strict=True))

@@ -153,10 +153,9 @@ class Netlist:
             carry4 += -(-cell.length(pins) // 4) if isinstance(cell, Carry) else 0
         return Resources(lut=lut, ff=ff, carry4=carry4)
 
-    @property
     def longest(self) -> Longest:
         """Its longest paths."""
-        return longest(self._live(), [self._last(wire) for wires in self._outputs.values() for wire in wires])
+        return longest(list(self._inputs), self._live(), [self._last(wire) for wires in self._outputs.values() for wire in wires])
 
     @property
     def counted(self) -> str:

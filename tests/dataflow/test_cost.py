@@ -8,7 +8,7 @@ import pytest
 
 from hwqnn.dataflow import cost
 from hwqnn.dataflow.cost import counters, function_luts, greater, rom_luts
-from hwqnn.dataflow.paths import counter as counter_ns
+from hwqnn.dataflow.delays import counter as counter_ns
 from hwqnn.dataflow.storage import block_ram, single_port_ram
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))

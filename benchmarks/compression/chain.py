@@ -46,9 +46,7 @@ FROZEN, FITS = 10_000, 6_000
 STORED = 500_000
 """The most weights, zeros and all, for a Zynq-7020's block RAM."""
 LARGER = str(Path(__file__).parents[1] / "vc709.toml")
-FPS, FOLDED_FPS = 1_000, 100
-"""Frames a second that are asked for. Of folded networks few, because yosys takes a minute for each of an output's search stages where a layer has
-thousands of thresholds."""
+FPS = 1_000
 COMMAND = "python benchmarks/compression/chain.py --only"
 
 
@@ -76,18 +74,17 @@ class Form:
 
     store: Store
     board: str
-    fps: int
     words: str
 
     @classmethod
     def of(cls, stage: Stage) -> Form:
         if stage.left <= FITS:
-            return cls(Store.FROZEN, "zynq7020", FPS, "")
+            return cls(Store.FROZEN, "zynq7020", "")
         if stage.left <= FROZEN:
-            return cls(Store.FROZEN, LARGER, FPS, "; on a VC709")
+            return cls(Store.FROZEN, LARGER, "; on a VC709")
         if stage.weights <= STORED:
-            return cls(Store.BRAM, "zynq7020", FOLDED_FPS, "; folded")
-        return cls(Store.BRAM, LARGER, FOLDED_FPS, "; folded, on a VC709")
+            return cls(Store.BRAM, "zynq7020", "; folded")
+        return cls(Store.BRAM, LARGER, "; folded, on a VC709")
 
 
 def stages(recipe: Recipe, train: Dataset, test: Dataset, kept: Path) -> Iterator[Stage]:
@@ -130,7 +127,7 @@ def entry(stage: Stage, form: Form | None, test: Dataset, name: str, network: st
 def with_hardware(made: Row, stage: Stage, form: Form, test: Dataset) -> Row:
     start = time.perf_counter()
     try:
-        found = measure(stage.model, input_shape=SHAPE, images=test.x[:16], store=form.store, fps=form.fps, board=form.board)
+        found = measure(stage.model, input_shape=SHAPE, images=test.x[:16], store=form.store, fps=FPS, board=form.board)
     except CheckError as error:
         print(f"{made.method}: no hardware: {error}", file=sys.stderr, flush=True)
         return made

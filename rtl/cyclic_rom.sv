@@ -21,12 +21,16 @@ module cyclic_rom #(
     initial $readmemh(FILE, words);
     assign word_o = words[0];
   end else begin : gen_words
-    // Reset puts the first word into the register: a constant, which costs flip-flops nothing, and makes the block RAM fetch the second one.
+    // Reset puts the first word into the register: a constant, which costs flip-flops nothing, and makes the block RAM fetch the second one. Yosys makes
+    // flip-flops of all words that it reads, before it sees that one is used; Verilator wants room for the whole file.
 `ifdef YOSYS
+    localparam int unsigned READ = 1;
     (* logic_block = 1 *)
+`else
+    localparam int unsigned READ = DEPTH;
 `endif
-    logic [WIDTH-1:0] first_words[DEPTH];
-    initial $readmemh(FILE, first_words);
+    logic [WIDTH-1:0] first_words[READ];
+    initial $readmemh(FILE, first_words, 0, READ - 1);
 
     localparam int unsigned FETCHED = BLOCK_RAM ? 2 : 1;  // words that are shown or on their way
     logic [ADDR_BITS-1:0] addr;                           // of the one after them

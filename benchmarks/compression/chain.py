@@ -4,9 +4,9 @@
 
 chain: a convolutional network of more than a million weights to one of hundreds, by optimal brain surgeon; chain-mlp: the same with dense layers
 alone. deep-compression: LeNet-300-100 as Han, Mao and Dally (2016) compress it (40 times less storage at 1.58 % error); deep-compression-surgeon:
-with optimal brain surgeon. Storage is as `huffman` counts it, against floats of 32 bits. Stages of the chain with few weights left are logic (frozen)
-on a Zynq-7020; the ones before, of which no form fits there, on a larger board: as logic, or folded with block RAM, zeros and all. All are
-synthesized, the smallest first.
+with optimal brain surgeon. Storage is as `huffman` counts it, against floats of 32 bits. Stages with few weights left are logic (frozen), the others
+folded with their weights in block RAM, zeros and all; on a Zynq-7020, or on a larger board where no form fits there. Of the chain all stages are
+synthesized, the smallest first, of Deep Compression the last.
 Checkpoints stay in the cache folder, so a run that stopped goes on.
 """
 
@@ -39,9 +39,12 @@ FOLDER = Path(__file__).parent / "recipes"
 RECIPES = ("chain", "chain-mlp", "deep-compression", "deep-compression-surgeon")
 SHAPE = (1, 28, 28)
 SAMPLES = 5000
-SYNTHESIZED = {"chain"}
-FROZEN, FITS = 10_000, 5_000
+SYNTHESIZED = {"chain": slice(None), "deep-compression": slice(-1, None), "deep-compression-surgeon": slice(-1, None)}
+"""Which stages of a recipe."""
+FROZEN, FITS = 10_000, 6_000
 """The most weights left of a network that becomes logic, and of one that does so on a Zynq-7020."""
+STORED = 500_000
+"""The most weights, zeros and all, for a Zynq-7020's block RAM."""
 LARGER = str(Path(__file__).parents[1] / "vc709.toml")
 FPS = 1_000
 COMMAND = "python benchmarks/compression/chain.py --only"
@@ -57,8 +60,31 @@ class Stage:
     seconds: float
 
     @property
+    def weights(self) -> int:
+        return sum(count(self.model).values(), NOTHING).weights
+
+    @property
     def left(self) -> int:
         return sum(count(self.model).values(), NOTHING).nonzero
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a stage becomes, and in words."""
+
+    store: Store
+    board: str
+    words: str
+
+    @classmethod
+    def of(cls, stage: Stage) -> Form:
+        if stage.left <= FITS:
+            return cls(Store.FROZEN, "zynq7020", "")
+        if stage.left <= FROZEN:
+            return cls(Store.FROZEN, LARGER, "; on a VC709")
+        if stage.weights <= STORED:
+            return cls(Store.BRAM, "zynq7020", "; folded")
+        return cls(Store.BRAM, LARGER, "; folded, on a VC709")
 
 
 def stages(recipe: Recipe, train: Dataset, test: Dataset, kept: Path) -> Iterator[Stage]:
@@ -88,26 +114,20 @@ def words(method: compress.Method[Any]) -> str:
     return type(method).__name__ if sparsity is None else f"{type(method).__name__}, {sparsity:g} sparse"
 
 
-def entry(stage: Stage, test: Dataset, name: str, network: str) -> Row:
-    """Without hardware."""
+def entry(stage: Stage, form: Form | None, test: Dataset, name: str, network: str) -> Row:
+    """Without hardware, but with the words of what it is to become."""
     size = Size.of(import_brevitas(stage.model, torch.zeros(1, *SHAPE), name=name))
     storage, accuracy = Huffman().plan(stage.model, None).ratio, evaluate(stage.model, Images.of(test))
-    method = f"{stage.number}. {stage.name}: {stage.left:,} weights left, storage / {storage:.0f}"
-    if name in SYNTHESIZED and stage.left > FITS:
-        method += "; on a VC709" if stage.left <= FROZEN else "; folded, on a VC709"
+    method = f"{stage.number}. {stage.name}: {stage.left:,} weights left, storage / {storage:.0f}{form.words if form else ''}"
     print(f"{method}, {100 - accuracy:.2f} % error", file=sys.stderr, flush=True)
     command = f"{COMMAND} {name}"
     return row(name, method, network, "mnist", accuracies=[accuracy], size=size, command=command, seconds=stage.seconds)
 
 
-def with_hardware(made: Row, stage: Stage, test: Dataset) -> Row:
+def with_hardware(made: Row, stage: Stage, form: Form, test: Dataset) -> Row:
     start = time.perf_counter()
-    larger = {"board": LARGER} if stage.left > FITS else {}
     try:
-        if stage.left <= FROZEN:
-            found = measure(stage.model, input_shape=SHAPE, images=test.x[:16], store=Store.FROZEN, fps=FPS, **larger)
-        else:
-            found = measure(stage.model, input_shape=SHAPE, images=test.x[:16], store=Store.BRAM, fps=FPS, **larger)
+        found = measure(stage.model, input_shape=SHAPE, images=test.x[:16], store=form.store, fps=FPS, board=form.board)
     except CheckError as error:
         print(f"{made.method}: no hardware: {error}", file=sys.stderr, flush=True)
         return made
@@ -143,14 +163,16 @@ def main() -> None:
         kept = cache_dir("compression") / (f"{name}-quick" if options.quick else name)
         sizes = recipe.model.arguments
         network = "-".join(map(str, sizes.get("sizes") or (*sizes["channels"], *sizes["dense"], sizes["classes"])))
-        found = []
+        numbers, found = range(len(recipe.steps) + 1)[SYNTHESIZED.get(name, slice(0))], []
         for stage in stages(recipe, train, test, kept):
-            made = entry(stage, test, name, network)
+            form = Form.of(stage) if stage.number in numbers else None
+            made = entry(stage, form, test, name, network)
             enter(made)
-            found.append((made, stage))
-        for made, stage in reversed(found) if name in SYNTHESIZED else ():
+            if form:
+                found.append((made, stage, form))
+        for made, stage, form in reversed(found):
             rows.remove(made)
-            enter(with_hardware(made, stage, test))
+            enter(with_hardware(made, stage, form, test))
     print(table(rows))
 
 

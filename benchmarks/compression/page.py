@@ -57,7 +57,11 @@ SECTIONS = {
     ),
     "deep-compression": Section("Deep Compression", "Prune, share, Huffman. The literature on LeNet-300-100: 40 times less memory at 1.58 % error."),
     "deep-compression-surgeon": Section("The same with optimal brain surgeon", "`benchmarks/compression/recipes/deep-compression-surgeon.toml`."),
-    "chain": Section("From a million weights to hundreds", "One recipe, stage by stage: `benchmarks/compression/recipes/chain.toml`."),
+    "chain": Section(
+        "From a million weights to hundreds",
+        "One recipe, stage by stage: `benchmarks/compression/recipes/chain.toml`. From thousands of weights on they are logic, where only those\n"
+        "that are left take LUTs. Before, the network is folded: zeros lie in block RAM too, and it is no faster than it was asked to be.",
+    ),
     "chain-mlp": Section("The same with dense layers alone", "Without convolutions the frontier is a few thousand weights."),
     "variational": Section(
         "Variational sparsification",

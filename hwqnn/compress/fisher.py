@@ -96,7 +96,10 @@ class _Diagonals:
         self.sum: Tensor | float = 0.0
 
     def add(self, inputs: Tensor, back: Tensor) -> None:
-        self.sum = self.sum + (_gradients(inputs, back).double() ** 2).sum(0)
+        if inputs.shape[3] == 1:  # (d a)^2 = d^2 a^2: no sample's gradient, as large as the weights, need be made
+            self.sum = self.sum + torch.einsum("ngop,ngip->goi", back.double() ** 2, inputs.double() ** 2).flatten(0, 1)
+        else:  # a gradient is a sum over places, whose square is not
+            self.sum = self.sum + (_gradients(inputs, back).double() ** 2).sum(0)
 
     def mean(self, samples: int) -> Curvature:
         assert isinstance(self.sum, Tensor)

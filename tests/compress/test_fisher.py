@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from hwqnn import quant
 from hwqnn.compress import Batches, fisher
-from hwqnn.compress.fisher import Block, Diagonal, Kronecker
+from hwqnn.compress.fisher import FORMS, Block, Diagonal, Kronecker
 from hwqnn.errors import InputError
 
 
@@ -46,6 +46,16 @@ def test_diagonal_and_blocks_are_the_covariance_of_single_gradients(name: str, r
         for o in range(g.shape[1]):
             want = sum(torch.outer(row, row) for row in g[:, o]) / len(g)
             np.testing.assert_allclose(block[layer].matrices[o], want, rtol=1e-3, atol=1e-7)
+
+
+@pytest.mark.parametrize("places", [1, 3])
+def test_a_diagonal_sums_the_squares_of_whole_gradients(places: int) -> None:
+    """Of 5 samples, 2 groups of 3 inputs and 4 outputs: integers, so exactly."""
+    random, sums = torch.Generator().manual_seed(places), FORMS["diagonal"]()
+    inputs, back = (torch.randint(-9, 10, (5, 2, features, places), generator=random).float() for features in (3, 4))
+    sums.add(inputs, back)
+    gradients = back @ inputs.transpose(2, 3)
+    assert torch.equal(sums.mean(1).diagonal, (gradients.double() ** 2).sum(0).flatten(0, 1))
 
 
 def test_kronecker_factors_are_second_moments(mlp: nn.Module, batches: Batches) -> None:

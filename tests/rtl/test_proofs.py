@@ -1,11 +1,16 @@
 """SAT proofs, over every input: what yosys reads from the library, 7-series cells included, is the arithmetic that it should be."""
 
+import re
+from pathlib import Path
 from random import Random
 
 import pytest
 from bench_runner import write_rom
 from test_threshold import search_words
 from yosys import prove_equal
+
+from hwqnn.synth import Unit, netlists
+from hwqnn.synth.yosys import WORKER
 
 
 @pytest.mark.parametrize(("width", "select"), [(1, 1), (4, 0), (5, 1)])
@@ -93,6 +98,33 @@ def test_threshold_rom(lanes, rows, levels, tmp_path):
                 f"threshold_rom #({parameters}) i (.row_i(row), .known_i(known), .threshold_o(t)); endmodule\n",
                 f"module golden({ports}); always_comb case ({{row, known}}) {' '.join(cases)} default: y = 0; endcase endmodule\n",
             )
+
+
+WIDE = """module structural(input logic [9:0] a, output logic [2:0] y);
+  (* logic_block = 1 *) logic [WIDTH-1:0] words[1024];
+  initial $readmemh("wide.mem", words);
+  logic [WIDTH-1:0] word;
+  assign word = words[a];
+  assign y = {word[WIDTH-2], word[77], word[3]};
+endmodule
+"""
+GOLDEN = """module golden(input logic [9:0] a, output logic [2:0] y);
+  logic [2:0] words[1024];
+  initial $readmemh("read.mem", words);
+  assign y = words[a];
+endmodule
+"""
+
+
+def test_what_is_read_of_a_large_rom(tmp_path):
+    """Three bits of each word of so many that yosys is to map these bits alone."""
+    width = int(re.search(r"^LARGE = (\w+)", WORKER.read_text(), re.M)[1]) // 1024 + 1
+    words = [Random(a).getrandbits(width) for a in range(1024)]
+    write_rom(tmp_path / "wide.mem", words)
+    write_rom(tmp_path / "read.mem", [sum((word >> bit & 1) << i for i, bit in enumerate((3, 77, width - 2))) for word in words])
+    (tmp_path / "wide.sv").write_text(WIDE.replace("WIDTH", str(width)))
+    unit = Unit("rom", "structural", (Path("wide.sv"),), tmp_path, (Path("wide.mem"),))
+    prove_equal(tmp_path, netlists([unit], jobs=1, timeout_s=300)["rom"].verilog, GOLDEN)
 
 
 @pytest.mark.parametrize(

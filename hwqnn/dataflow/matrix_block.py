@@ -309,7 +309,7 @@ class MatrixBlock(MeasuredBlock):
             return Parts(Resources(ff=address.bits, carry4=address.carry4), {"address": address.untold_luts, "fused": 1})
         if self.store is Store.BRAM:
             shown = _changing(self.weight_patterns, w_bits) if words <= _SHALLOW else bits
-            ram = block_ram(bits, words) + Resources(ff=address.bits + shown + shown * self.x_register, carry4=address.carry4)
+            ram = block_ram(shown, words) + Resources(ff=address.bits + shown + shown * self.x_register, carry4=address.carry4)
             return Parts(ram, {"address": address.untold_luts, "bram": 1})
         rom = rom_luts(self.weight_patterns, w_bits) if words <= _SHALLOW else bits * deep_rom(words)
         exact = Resources(lut=rom, ff=address.bits + bits, carry4=address.carry4)

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from hwqnn.dataflow import delays
-from hwqnn.dataflow.cost import MeasuredBlock, Parts, counters, greater, rom_luts
+from hwqnn.dataflow.cost import SHORT, MeasuredBlock, Parts, counters, greater, rom_luts
 from hwqnn.dataflow.delays import Paths
 from hwqnn.dataflow.design import Memory, Resources, Schedule
 from hwqnn.dataflow.pack import kind, memory
@@ -182,4 +182,7 @@ class StreamPool(Pooling):
         if self._words == 1:
             return found | {"best": {"ns": CLOCK_TO_OUT + compared + 0.3, "mixed": mixed > 0, "rows": mixed > 1}}
         several = counters(-(-self._words // 64)).bits
-        return found | {"best": {"ns": delays.RAM + compared + 0.85, "several RAMs": several > 0, "RAMs": several, "mixed": mixed > 0}}
+        best = {"ns": delays.RAM + compared + 0.85, "several RAMs": several > 0, "RAMs": several, "mixed": mixed > 0}
+        bits, first = self.beat_in.type.bits, counters(kw, kh).bits
+        by_luts = {"single bits": bits == 1, "deep and single bits": bits == 1 and self._words > 32, "few bits": 3 < bits <= SHORT}
+        return found | {"best": best | by_luts | {"first": first}}

@@ -41,7 +41,7 @@ SHAPE = (1, 28, 28)
 SAMPLES = 5000
 SYNTHESIZED = {"chain": slice(None), "deep-compression": slice(-1, None), "deep-compression-surgeon": slice(-1, None)}
 """Which stages of a recipe."""
-FROZEN, FITS = 10_000, 6_000
+FROZEN, FITS = 10_000, 5_000
 """The most weights left of a network that becomes logic, and of one that does so on a Zynq-7020."""
 STORED = 500_000
 """The most weights, zeros and all, for a Zynq-7020's block RAM."""

@@ -121,13 +121,29 @@ def rom_luts(patterns: np.ndarray, bits: int, together: int = _CHUNK) -> float:
     columns = np.packbits(np.concatenate([*[free] * chunks, planes], axis=1), axis=0).T
     chunk = np.concatenate([np.repeat(np.arange(chunks), free.shape[1]), np.arange(planes.shape[1]) // together]).astype(np.uint32)
     named = np.ascontiguousarray(np.concatenate([columns, chunk.view(np.uint8).reshape(-1, 4)], axis=1))
-    distinct = len(np.unique(named.view(f"V{named.shape[1]}")))
-    return (distinct - chunks * free.shape[1]) * deep_rom(words)
+    first = np.unique(named.view(f"V{named.shape[1]}"), return_index=True)[1]
+    if words <= 64:
+        return float(len(first) - chunks * free.shape[1])
+    every = np.concatenate([*[free] * chunks, planes], axis=1)[:, first]
+    return float(sum(deep_rom(words, matter) for matter in _matter(every, address) if matter > 1))
 
 
-def deep_rom(words: int) -> float:
-    """LUTs of a bit of a ROM: a LUT6 holds 64 words, MUXF7 and MUXF8 join four; where there are more, the mapper finds no such tree."""
-    lut6 = -(-words // 64)
+def _matter(bits: np.ndarray, address: int) -> np.ndarray:
+    """For each bit of the words, uint8 (words, bits), how many bits of the address tell it; past the last word it may be anything."""
+    matter, at = np.zeros(bits.shape[1], dtype=np.int64), np.arange(len(bits))
+    for k in range(address):
+        pairs = at[(at >> k & 1 == 0) & (at + (1 << k) < len(bits))]
+        matter += (bits[pairs] != bits[pairs + (1 << k)]).any(axis=0)
+    return matter
+
+
+def deep_rom(words: int, address: int | None = None) -> float:
+    """LUTs of a bit of a ROM: a LUT6 holds 64 words, MUXF7 and MUXF8 join four; where there are more, the mapper finds no such tree.
+
+    Args:
+        address: bits of it that tell this one; all if not given.
+    """
+    lut6 = -(-words // 64) if address is None else min(-(-words // 64), max(1, 1 << address >> 6))
     return (0, 1, 2, 4, 4)[lut6] if lut6 <= 4 else 1.3 * lut6 + 0.5
 
 

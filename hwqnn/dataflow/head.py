@@ -150,6 +150,7 @@ class ArgMaxBlock(MeasuredBlock):
             "moved index of single bits": moved_indices * (width == 1),
             "numbered": sum(adders),
             "folded": self.fold > 1,
+            "lone single bits": k * (width == lanes == 1),
         }
         return self._steps + Parts(cells, mapped)
 

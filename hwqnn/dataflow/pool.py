@@ -70,10 +70,10 @@ class Pooling(MeasuredBlock):
     def _lanes(self) -> Parts:
         """Comparisons, and what tells where the least wins."""
         bits, rows = self.beat_in.type.bits, len(self.least)
-        row = counters(rows)
+        row = counters(max(1, rows))
         masks = Resources(lut=rom_luts(self.least.astype(np.int64), 1), ff=self.lanes + row.bits, carry4=row.carry4) if rows > 1 else Resources()
         lane = Resources(lut=1 + (self._chosen if bits > 1 else 0)) + (greater(bits) if bits > 2 else Resources())
-        return Parts(masks + lane * self.lanes + Resources(ff=self.beat_in.bits), {"masks": row.luts})
+        return Parts(masks + lane * self.lanes + Resources(ff=self.beat_in.bits), {"masks": row.untold_luts})
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -108,7 +108,8 @@ class PoolBlock(Pooling):
         count = counters(self.taps, self.pixels * self.fold)
         second = self.lanes * (len(self.least) > 1 and self.beat_in.type.bits == 2)  # of seven inputs
         steps = Resources(lut=second, ff=count.bits + 2, carry4=count.carry4)
-        return self._lanes + Parts(steps, {"counters": count.luts})
+        few = {"few taps": self.taps <= 4, "few beats": self.pixels * self.fold <= 2}  # such counters melt into what asks
+        return self._lanes + Parts(steps, {"counters": count.luts, **few})
 
     @property
     def paths(self) -> Paths:

@@ -242,6 +242,7 @@ class ParallelWindow(MeasuredBlock):
             found["phases"] = {
                 "ns": CLOCK_TO_OUT + delays.equal(max(row, column)) + 2 * 0.407 + delays.RESET,
                 "bits": max(_bits(n) for n in self.geometry.stride) - 2,
+                "lines": _told(self.geometry.stride[0]) < self.geometry.stride[0],
             }
         if several:
             found["row"] = {"ns": CLOCK_TO_OUT + 0.127 + chain(row) + 0.4}

@@ -68,7 +68,8 @@ CASES = {
     ),
     "lenet": Case(
         "LeNet-300-100, 2-bit pixels, 4-bit weights, 2-bit activations", (784, 300, 100, 10), False, 2,
-        sparsities=(0.9, 0.98, 0.99), frozen=(0.99, 0.98), folded=(1e4, 1e5, 4e5), limits={"dsp": 0}, tuning=Settings(epochs=5, batch=250, lr=2e-3),
+        sparsities=(0.9, 0.98, 0.99), frozen=(0.99, 0.98), folded=(1e4, 1e5, 4e5, 1e6),
+        limits={"dsp": 0}, tuning=Settings(epochs=5, batch=250, lr=2e-3),
     ),
 }  # fmt: skip
 

@@ -30,9 +30,9 @@ module pool #(
     $fatal(1, "pool: MIN_ROWS must be 0, 1 or FOLD");
   end
 
-  logic step, first, last;
+  logic ready, step, first, last;
   logic [TAP_BITS-1:0] tap;
-  assign first = tap == '0;
+  boundary #(.WIDTH(2)) i_step (.word_i({ready, tap == '0}), .word_o({step, first}));  // a LUT each, that no lane makes again
   counter #(.COUNT(TAPS)) i_tap (.clk_i, .rst_ni, .step_i(step), .value_o(tap), .last_o(last));
 
   step_control #(.DEPTH(1), .VECTORS(PIXELS * FOLD)) i_control (
@@ -41,7 +41,7 @@ module pool #(
     /* verilator lint_off PINCONNECTEMPTY */  // its one register is the running best, which only steps change
     .advance_o(),
     /* verilator lint_on PINCONNECTEMPTY */
-    .step_o(step)
+    .step_o(ready)
   );
 
   logic [PE-1:0] least;

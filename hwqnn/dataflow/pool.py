@@ -172,8 +172,10 @@ class StreamPool(Pooling):
         words = self._words
         count = counters(self.fold, kw, -(-self.width // kw), kh, -(-self.height // kh))
         bits = self.beat_in.bits
-        kept = Resources(ff=bits) if words == 1 else Resources(lut=single_port_ram(bits, words))
-        steps = Parts(kept + Resources(ff=count.bits + 2, carry4=count.carry4), {"counters": count.luts})
+        shared = self.width % kw == 0  # the best so far is also the output's register
+        kept = Resources(ff=0 if shared else bits) if words == 1 else Resources(lut=single_port_ram(bits, words))
+        still = (self.width <= kw) + (self.height <= kh)  # counters of one place, which their boundary hides
+        steps = Parts(kept + Resources(ff=count.bits + still + 2, carry4=count.carry4), {"counters": count.luts})
         return self._lanes + steps
 
     @property
@@ -181,7 +183,7 @@ class StreamPool(Pooling):
         (kh, kw), mixed, compared = self.geometry.kernel, len(self.least), delays.greater(self.beat_in.type.bits)
         found = dict(delays.control(self.fold, kw, -(-self.width // kw), kh, -(-self.height // kh)))
         if self._words == 1:
-            return found | {"best": {"ns": CLOCK_TO_OUT + compared + 0.3, "mixed": mixed > 0, "rows": mixed > 1}}
+            return found | {"kept": {"ns": CLOCK_TO_OUT + compared + 0.55}}
         several = counters(-(-self._words // 64)).bits
         best = {"ns": delays.RAM + compared + 0.85, "several RAMs": several > 0, "RAMs": several, "mixed": mixed > 0}
         bits, first = self.beat_in.type.bits, counters(kw, kh).bits

@@ -156,8 +156,8 @@ class ConcatBlock(_Join):
         bits = counters(steps).bits
         turned = bits - ((first & -first).bit_length() - 1)  # bits of the step that tell whose turn it is
         found = {**delays.control(steps, self.pixels), "turn": {"ns": CLOCK_TO_OUT + delays.lut(min(turned, 6)) + 0.238 + delays.RESET}}
-        if bits > 2:  # a step waits for one of two inputs, in a LUT6
-            end = delays.RESET if steps.bit_count() > 1 else delays.ENABLE if self.pixels > 1 else 0.0
+        if bits > 2 and (steps.bit_count() > 1 or self.pixels > 1):  # a step waits for one of two inputs, in a LUT6
+            end = delays.RESET if steps.bit_count() > 1 else delays.ENABLE
             found["last"] = {"ns": CLOCK_TO_OUT + delays.equal(bits) + LUT + end}
         return found
 

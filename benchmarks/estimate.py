@@ -31,6 +31,8 @@ from hwqnn import synth, zoo
 from hwqnn.dataflow.design import Resources
 from hwqnn.errors import CheckError
 
+MEDIAN, WORST = 0.05, 0.15
+"""The goal, for every kind of cell and the delay, over all blocks of a sample."""
 FLOORS = {"lut": estimate_fit.FLOOR_LUT, "ff": 20.0, "carry4": 8.0, "bram36": 1.0, "dsp": 1.0, "delay_ns": 0.1}
 """What errors are at least relative to."""
 NETWORKS = ("tfc-w1a1", "sfc-w1a1", "cnv-w1a1", "lenet-5", "mnist-cnn-w1a1", "mobilenet-w4a4", "resnet-w4a4")
@@ -129,6 +131,9 @@ def main() -> None:
         print(f"seed {seed}, yosys {synth.yosys_version()}: median, 90 % and worst error\n{table(found)}")
         for r in sorted(found, key=lambda r: -abs(errors(r)[0]))[: args.worst]:
             print(f"{errors(r)[0]:+.1%} {r.lut:g} LUTs, estimate {r.case.block.estimate.lut:.1f}: {r.case.key}")
+        off = np.abs([errors(r) for r in found]).T
+        if missed := [name for name, e in zip(MEASURED, off, strict=True) if np.median(e) > MEDIAN or e.max() > WORST]:
+            sys.exit(f"off by more than {MEDIAN:.0%} (median) or {WORST:.0%} (worst): {', '.join(missed)}")
 
 
 if __name__ == "__main__":

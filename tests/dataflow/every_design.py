@@ -44,11 +44,11 @@ def converters_of(beat: Beat, elements: int, frame: int) -> tuple[Block, ...]:
 
 @cache
 def estimate_of(block: Block) -> Resources:
-    return block.estimate
+    return block.rough_estimate
 
 
 def estimate(design: Design) -> Resources:
-    """`design.estimate`, for many designs of the same blocks."""
+    """`design.rough_estimate`, what the solver goes by, for many designs of the same blocks."""
     return sum((estimate_of(node.block) for node in design.nodes), Resources())
 
 

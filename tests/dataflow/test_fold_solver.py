@@ -99,7 +99,7 @@ def test_least_price(name: str) -> None:
             continue
         assert best is not None
         assert simulate(found).interval <= cycles
-        assert price(with_depth(found, 2).estimate) == pytest.approx(best), f"{cycles} cycles"
+        assert price(with_depth(found, 2).rough_estimate) == pytest.approx(best), f"{cycles} cycles"
 
 
 @pytest.mark.parametrize("cells", [{}, {"dsp": 0}, {"dsp": 3}, {"dsp": 5, "bram36": 1}, {"dsp": 10, "bram36": 2}])
@@ -111,7 +111,7 @@ def test_least_price_for_the_cells_that_it_takes(cells: dict[str, int], cycles: 
     net.dense(2, of=Int(5))
     graph, board = net.graph("products"), small_board(**cells)
     found = fold.solve(graph, board, clock_mhz=CLOCK, fps=CLOCK * 1e6 / cycles).design
-    have, took = board.resources, with_depth(found, 2).estimate
+    have, took = board.resources, with_depth(found, 2).rough_estimate
     assert took.dsp <= have.dsp and took.bram36 <= have.bram36
 
     def priced(cost: Resources) -> float:
@@ -133,7 +133,7 @@ def test_dsps_save_luts_until_there_are_no_more() -> None:
     net = Net(UInt(8), (16,))
     net.dense(12, of=Int(8))
     graph, pins = net.graph("products"), fold.Pins({"matmul1": Pin(store=Store.LUT)})
-    found = [fold.solve(graph, small_board(dsp=n), clock_mhz=CLOCK, fps=CLOCK * 1e6 / 24, pins=pins).design.estimate for n in (0, 5, 10, 220)]
+    found = [fold.solve(graph, small_board(dsp=n), clock_mhz=CLOCK, fps=CLOCK * 1e6 / 24, pins=pins).design.rough_estimate for n in (0, 5, 10, 220)]
     assert [cost.dsp for cost in found] == sorted(cost.dsp for cost in found)
     assert [cost.lut for cost in found] == sorted((cost.lut for cost in found), reverse=True)
     assert found[-1].lut < 0.7 * found[0].lut
@@ -147,7 +147,9 @@ def test_rate_is_met(fps: float) -> None:
 
 def test_slower_is_not_dearer() -> None:
     graph = mlp(64, 32, 10)
-    prices = [price(fold.solve(graph, BOARD, clock_mhz=CLOCK, fps=CLOCK * 1e6 / cycles).design.estimate) for cycles in (4, 8, 20, 64, 200, 2048)]
+    prices = [
+        price(fold.solve(graph, BOARD, clock_mhz=CLOCK, fps=CLOCK * 1e6 / cycles).design.rough_estimate) for cycles in (4, 8, 20, 64, 200, 2048)
+    ]
     assert prices == sorted(prices, reverse=True)
 
 
@@ -243,7 +245,7 @@ def test_too_fast_for_the_board_names_the_resource_and_the_best_rate() -> None:
     rate = float(re.search(r"best reachable rate is about ([\d,]+) frames/s", str(caught.value))[1].replace(",", ""))
     assert rate < 2e7
     found = fold.solve(graph, board, clock_mhz=CLOCK, fps=rate).design
-    assert found.estimate.lut <= 400
+    assert found.rough_estimate.lut <= 400
 
 
 def test_a_board_without_block_ram_and_dsps() -> None:
@@ -251,9 +253,9 @@ def test_a_board_without_block_ram_and_dsps() -> None:
     graph, board = mlp(256, 64, 10), small_board(bram36=0, dsp=0)
     for fps in (1e4, 1e5, 1e6):
         design = fold.solve(graph, board, clock_mhz=CLOCK, fps=fps).design
-        assert (design.estimate.bram36, design.estimate.dsp) == (0, 0)
+        assert (design.rough_estimate.bram36, design.rough_estimate.dsp) == (0, 0)
     pins = fold.Pins({"fc1": Pin(16, 16, Store.BRAM)})
-    assert fold.solve(graph, BOARD, clock_mhz=CLOCK, fps=None, pins=pins).design.estimate.bram36 > 0
+    assert fold.solve(graph, BOARD, clock_mhz=CLOCK, fps=None, pins=pins).design.rough_estimate.bram36 > 0
     with pytest.raises(CheckError, match=r"does not fit small \(--max-utilization 0.8\): it needs at least \d+ BRAM36 of 0 \(estimate\)"):
         fold.solve(graph, board, clock_mhz=CLOCK, fps=None, pins=pins)
 
@@ -273,7 +275,7 @@ def test_no_folding_fits() -> None:
 
 def test_left_to_itself_it_slows_down_until_it_fits() -> None:
     design = fold.solve(mlp(256, 128, 10), small_board(lut=900), clock_mhz=CLOCK, fps=None).design
-    assert design.estimate.lut <= 0.8 * 900
+    assert design.rough_estimate.lut <= 0.8 * 900
 
 
 @pytest.mark.parametrize("fps", [1e6, 3e6, 8e6])

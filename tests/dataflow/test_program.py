@@ -86,7 +86,7 @@ class Every:
     def fits(self, i: int, room: np.ndarray) -> bool:
         """With FIFOs as deep as they must be."""
         if i not in self.sized:
-            self.sized[i] = size_fifos(self.designs[i]).estimate.vector
+            self.sized[i] = size_fifos(self.designs[i]).rough_estimate.vector
         return bool((self.sized[i] <= room + 1e-3).all())
 
 
@@ -111,9 +111,9 @@ def test_no_design_is_better(seed: int) -> None:
         except CheckError:
             assert best is None or tempting, f"{limits}, {cycles} cycles"
             continue
-        assert (found.design.estimate.vector <= room + 1e-3).all()
+        assert (found.design.rough_estimate.vector <= room + 1e-3).all()
         assert simulate(found.design).interval <= cycles
-        assert found.price == pytest.approx(price(with_depth(found.design, 2).estimate), abs=0.1)
+        assert found.price == pytest.approx(price(with_depth(found.design, 2).rough_estimate), abs=0.1)
         assert best is not None
         least = every.prices[best]
         assert found.bound <= least + 0.1
@@ -135,7 +135,7 @@ def test_no_design_is_faster(seed: int) -> None:
         except CheckError:
             assert not any(every.fits(i, room) for i in there)
             continue
-        assert (found.design.estimate.vector <= room + 1e-3).all()
+        assert (found.design.rough_estimate.vector <= room + 1e-3).all()
         assert fewest
         assert found.most_fps >= RATE / fewest - 1e-6
         assert found.fps == RATE / simulate(found.design).interval
@@ -155,7 +155,7 @@ def test_what_is_missing_is_named(kind: str) -> None:
     with pytest.raises(CheckError, match=rf"it needs at least [\d,]+ {kind.upper()} of 3 \(estimate\)") as caught:
         fold.solve(graph, BOARD, clock_mhz=CLOCK, fps=1e5, limits={kind: 3})
     least = int(str(caught.value).split("at least ")[1].split()[0].replace(",", ""))
-    assert getattr(fold.solve(graph, BOARD, clock_mhz=CLOCK, fps=1e5, limits={kind: least + 20}).design.estimate, kind) <= least + 20
+    assert getattr(fold.solve(graph, BOARD, clock_mhz=CLOCK, fps=1e5, limits={kind: least + 20}).design.rough_estimate, kind) <= least + 20
     with pytest.raises(CheckError, match=rf"it needs at least {least} {kind.upper()} of {least - 1}"):
         fold.solve(graph, BOARD, clock_mhz=CLOCK, fps=1e5, limits={kind: least - 1})
 
@@ -164,9 +164,11 @@ def test_limits_keep_a_kind_of_cell_out() -> None:
     net = Net(UInt(4), (256,))
     net.dense(64, of=Int(4))
     graph = net.graph("wide")
-    assert fold.solve(graph, BOARD, clock_mhz=CLOCK, fps=1e4).design.estimate.bram36 > 0
-    assert fold.solve(graph, BOARD, clock_mhz=CLOCK, fps=1e4, limits={"bram36": 0}).design.estimate.bram36 == 0
-    share = fold.solve(graph, BOARD, clock_mhz=CLOCK, fps="max", max_utilization=0.1).design.estimate.vector / list(vars(BOARD.resources).values())
+    assert fold.solve(graph, BOARD, clock_mhz=CLOCK, fps=1e4).design.rough_estimate.bram36 > 0
+    assert fold.solve(graph, BOARD, clock_mhz=CLOCK, fps=1e4, limits={"bram36": 0}).design.rough_estimate.bram36 == 0
+    share = fold.solve(graph, BOARD, clock_mhz=CLOCK, fps="max", max_utilization=0.1).design.rough_estimate.vector / list(
+        vars(BOARD.resources).values()
+    )
     assert 0.05 < share.max() <= 0.1
 
 

@@ -254,7 +254,7 @@ def test_synthesis_replaces_the_estimates(hwqnn: Run, data: Path) -> None:
 
 def test_a_board_that_synthesis_overflows(hwqnn: Run, data: Path, tmp_path: Path) -> None:
     """The estimate fits, the netlist does not: a failed check with its report, not an error."""
-    rate = ("--fps", 5e6)  # at which some estimate is too low
+    rate = ("--fps", 2e7, "--clock", 250)  # at which some estimate is too low
     assert hwqnn("build", BINARY, "--data", data, *rate, "--jobs", 2, "-o", "roomy").code == 0
     counted = report("roomy")["resources"]
     kind = next(kind for kind in ("ff", "lut", "carry4") if counted["estimate"][kind] <= counted[kind] - 1)

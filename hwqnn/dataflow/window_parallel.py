@@ -17,9 +17,6 @@ from hwqnn.dataflow.storage import block_ram, shift_registers, single_port_ram
 from hwqnn.gates.delay import CLOCK_TO_OUT, chain
 from hwqnn.ir import Geometry
 
-_IN_A_LUT = 6
-"""Bits of a counter that a LUT compares with a constant."""
-
 
 class LineStore(IntEnum):
     """What lines wait in, as `rtl/delay_line.sv` numbers it."""
@@ -235,9 +232,9 @@ class ParallelWindow(MeasuredBlock):
     @property
     def paths(self) -> Paths:
         row, column = self._place_bits
-        drains, several = self.cycles > self.height * self.width, self.height > 1
+        several = self.height > 1
         found: dict[str, Mapping[str, float]] = {"column": {"ns": CLOCK_TO_OUT + 0.26 + chain(column)}}
-        found["frame"] = {"ns": CLOCK_TO_OUT + delays.equal(max(row, column)) + 0.8, "rows": several, "drains": drains}
+        found["frame"] = {"ns": CLOCK_TO_OUT + delays.equal(max(row, column)) + 0.8, "rows": several, "drains": self._drains}
         if any(_told(n) < n for n in self.geometry.stride):
             found["phases"] = {
                 "ns": CLOCK_TO_OUT + delays.equal(max(row, column)) + 2 * 0.407 + delays.RESET,

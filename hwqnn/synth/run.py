@@ -76,8 +76,8 @@ def netlists(units: Sequence[Unit], *, jobs: int, timeout_s: float, progress: Ca
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         # The largest first: the last process to finish decides how long all take.
         missing.sort(key=lambda key: -sum(map(len, contents[key].files.values())))
-        waiting = {pool.submit(yosys.netlist, same[key][0].name, contents[key]): key for key in missing}
         try:
+            waiting = {pool.submit(yosys.netlist, same[key][0].name, contents[key]): key for key in missing}
             for future in as_completed(waiting):
                 key = waiting[future]
                 netlist = future.result()

@@ -7,8 +7,11 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -175,6 +178,28 @@ def test_ctrl_c_ends_the_children(unit: Unit, tmp_path: Path) -> None:
     assert "KeyboardInterrupt" in errors
     assert not children_in(tmp_path)
     assert not list(tmp_path.glob("hwqnn-synth-*"))
+
+
+def test_ctrl_c_while_the_children_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It comes when the first runs, and the second is not yet asked for."""
+    for name in ("endless", "other"):
+        (tmp_path / f"{name}.sv").write_text(ENDLESS + f"// {name}\n")
+
+    class Interrupted(ThreadPoolExecutor):
+        def submit(self, *args: Any, **options: Any) -> Any:
+            if children_in(tmp_path):
+                raise KeyboardInterrupt
+            started = super().submit(*args, **options)
+            wait_for(lambda: children_in(tmp_path))
+            return started
+
+    monkeypatch.setattr("hwqnn.synth.run.ThreadPoolExecutor", Interrupted)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    slow = [Unit(name, "endless", (Path(f"{name}.sv"),), tmp_path) for name in ("endless", "other")]
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        synthesize(slow, jobs=2, timeout_s=40)
+    assert not children_in(tmp_path) and time.monotonic() - start < 20
 
 
 def children_in(folder: Path) -> list[int]:

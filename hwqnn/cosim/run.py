@@ -113,8 +113,8 @@ def run(
         return _run_one(emitted, simulator, x[bounds[k] : bounds[k + 1]], Path(work) / str(k), patience, pause_seed, waveform, report, processes)
 
     with tempfile.TemporaryDirectory(prefix="hwqnn-run-") as work, ThreadPoolExecutor(shards) as pool:
-        futures = [pool.submit(shard, k, work) for k in range(shards)]
         try:
+            futures = [pool.submit(shard, k, work) for k in range(shards)]
             results = [f.result() for f in futures]
         finally:
             for process in processes:  # on an error or Ctrl-C nothing keeps running

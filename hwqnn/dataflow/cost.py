@@ -125,16 +125,16 @@ def rom_luts(patterns: np.ndarray, bits: int, together: int = _CHUNK) -> float:
     if words <= 64:
         return float(len(first) - chunks * free.shape[1])
     every = np.concatenate([*[free] * chunks, planes], axis=1)[:, first]
-    return float(sum(deep_rom(words, matter) for matter in _matter(every, address) if matter > 1))
+    return float(sum(deep_rom(words, inputs) for inputs in support(every, address) if inputs > 1))
 
 
-def _matter(bits: np.ndarray, address: int) -> np.ndarray:
-    """For each bit of the words, uint8 (words, bits), how many bits of the address tell it; past the last word it may be anything."""
-    matter, at = np.zeros(bits.shape[1], dtype=np.int64), np.arange(len(bits))
+def support(bits: np.ndarray, address: int) -> np.ndarray:
+    """For each bit of the words, uint8 or bool (words, bits), how many bits of the address it depends on; past the last word it may be anything."""
+    found, at = np.zeros(bits.shape[1], dtype=np.int64), np.arange(len(bits))
     for k in range(address):
         pairs = at[(at >> k & 1 == 0) & (at + (1 << k) < len(bits))]
-        matter += (bits[pairs] != bits[pairs + (1 << k)]).any(axis=0)
-    return matter
+        found += (bits[pairs] != bits[pairs + (1 << k)]).any(axis=0)
+    return found
 
 
 def deep_rom(words: int, address: int | None = None) -> float:

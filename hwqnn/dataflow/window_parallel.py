@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from hwqnn.dataflow import delays
-from hwqnn.dataflow.cost import MeasuredBlock, Parts, adder_carry4, counters
+from hwqnn.dataflow.cost import MeasuredBlock, Parts, adder_carry4, counters, support
 from hwqnn.dataflow.delays import Paths
 from hwqnn.dataflow.design import Resources, Schedule
 from hwqnn.dataflow.storage import block_ram, shift_registers, single_port_ram
@@ -183,7 +183,7 @@ class ParallelWindow(MeasuredBlock):
         later = np.diff(always[:, ::-1].astype(int), axis=1) > 0 if along == 2 else always[:0]  # a tap that joins its wait: a shift register of three
         joined = bits * int(later.sum())
         row, column = self._place_bits
-        phases = [_bits(n) for n in self.geometry.stride if _told(n) < n]
+        phases = [counters(n).bits for n in self.geometry.stride if _told(n) < n]
         exact = Resources(
             lut=shift_registers(waits, along) + joined,
             ff=bits * (taps - int(always.sum()) + int(always[0, 0] if self.line_store is LineStore.SHIFT else always[:, 0].sum()))
@@ -238,7 +238,7 @@ class ParallelWindow(MeasuredBlock):
         if any(_told(n) < n for n in self.geometry.stride):
             found["phases"] = {
                 "ns": CLOCK_TO_OUT + delays.equal(max(row, column)) + 2 * 0.407 + delays.RESET,
-                "bits": max(_bits(n) for n in self.geometry.stride) - 2,
+                "bits": max(counters(n).bits for n in self.geometry.stride) - 2,
                 "lines": _told(self.geometry.stride[0]) < self.geometry.stride[0],
             }
         if several:
@@ -261,10 +261,6 @@ def _told(stride: int) -> int:
     return stride if stride.bit_count() == 1 else 1
 
 
-def _bits(n: int) -> int:
-    return (n - 1).bit_length()
-
-
 def _wide(bits: int) -> int:
     """LUTs of a condition that so many bits tell."""
     return 1 if bits <= 6 else -(-(bits - 1) // 5)
@@ -272,10 +268,8 @@ def _wide(bits: int) -> int:
 
 def _condition_luts(table: np.ndarray) -> int:
     """Of a condition with a value for each word: bits that do not matter take nothing."""
-    bits = _bits(len(table))
-    cube = table.reshape((2,) * bits)
-    matter = sum(bool((cube.take(0, k) != cube.take(1, k)).any()) for k in range(bits))
-    return 0 if matter == 0 or (matter == 1 and table[-1]) else _wide(matter)
+    inputs = int(support(table[:, None], counters(len(table)).bits)[0])
+    return 0 if inputs == 0 or (inputs == 1 and table[-1]) else _wide(inputs)
 
 
 def _reach(geometry: Geometry) -> tuple[int, int]:

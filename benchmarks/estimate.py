@@ -115,6 +115,8 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--worst", type=int, default=0, help="also print so many of the worst LUT errors")
     args = parser.parse_args()
+    if args.cases < 1:
+        parser.error(f"--cases {args.cases}: there must be at least one of each kind")
     kinds = args.kind or list(KINDS)
     if args.run is not None:
         run(args.run, kinds, seed=1, jobs=args.jobs)
